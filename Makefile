@@ -1,0 +1,50 @@
+# Every command of the project. `make demo` and `make test` set up what they need by themselves.
+PYTHON ?= python3
+V := .venv/bin
+SETUP := .venv/.complete
+
+.PHONY: help setup demo dev test unit check fmt bench lock system
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(SETUP)  ## the virtual environment (.venv) with edworkers in it
+$(SETUP): requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(V)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(V)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+system: $(SETUP)
+	@$(V)/python scripts/system.py redis-server
+
+demo: system  ## the main job, from LPUSH to answer, retries and dead letters
+	$(V)/edworkers demo
+
+dev: system  ## everything on this machine, from the manifests in manifests/examples
+	$(V)/edworkers dev
+
+test: system  ## every test, against real servers that the tests start
+	$(V)/python -m pytest -n 2 -q tests
+	$(V)/python -m pytest -q -p no:randomly --cov --cov-report=term:skip-covered tests/unit
+
+unit: $(SETUP)
+	$(V)/python -m pytest -q tests/unit tests/architecture
+
+check: $(SETUP)  ## lint, types, layers and unit tests
+	$(V)/ruff check .
+	$(V)/ruff format --check .
+	$(V)/lint-imports --no-cache
+	$(V)/mypy
+	$(V)/basedpyright
+	$(V)/python -m pytest -q tests/unit tests/architecture
+
+fmt: $(SETUP)  ## format the code
+	$(V)/ruff check --fix-only .
+	$(V)/ruff format .
+
+bench: system  ## throughput, latency and memory, beside BullMQ (needs npm)
+	$(V)/python bench/run.py
+
+lock: $(SETUP)  ## pin the dependencies anew, with hashes and without an index
+	$(V)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --python-version 3.11 --extra dev --no-emit-package edworkers pyproject.toml -o requirements.txt

@@ -1,0 +1,1 @@
+"""Background jobs on Redis lists: push JSON, get the answer."""

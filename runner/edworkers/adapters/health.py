@@ -1,0 +1,90 @@
+"""A runner's own HTTP endpoints: `/livez`, `/readyz` and `/metrics`, from a thread that always answers."""
+
+import threading
+from collections.abc import Callable, Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from edworkers.core.stats import Stats
+
+Check = Callable[[], str | None]
+"""Says what is wrong, or nothing."""
+
+
+class StatsCollector(Collector):
+    """Gives a runner's figures to Prometheus when it asks."""
+
+    def __init__(self, stats: Stats, running: Callable[[], int]) -> None:
+        self._stats = stats
+        self._running = running
+
+    def collect(self) -> Iterable[Metric]:
+        """Give each metric, labelled by queue."""
+        stats, labels = self._stats, [self._stats.queue]
+        claimed = CounterMetricFamily("edworkers_jobs_claimed", "Jobs taken from the queue", labels=["queue"])
+        claimed.add_metric(labels, stats.claimed)
+        settled = CounterMetricFamily("edworkers_jobs_settled", "Jobs settled, by verb", labels=["queue", "verb"])
+        for verb, count in list(stats.settled.items()):
+            settled.add_metric([*labels, verb], count)
+        lost = CounterMetricFamily("edworkers_lease_losses", "Leases lost while a job ran", labels=["queue"])
+        lost.add_metric(labels, stats.lease_losses)
+        cycles = CounterMetricFamily("edworkers_queue_calls", "Calls that settle and claim", labels=["queue"])
+        cycles.add_metric(labels, stats.cycles)
+        running = GaugeMetricFamily("edworkers_jobs_running", "Jobs that run in this process", labels=["queue"])
+        running.add_metric(labels, self._running())
+        attempt = HistogramMetricFamily("edworkers_attempt_seconds", "How long attempts ran", labels=["queue"])
+        attempt.add_metric(labels, stats.attempt.cumulative(), stats.attempt.total)
+        latency = HistogramMetricFamily(
+            "edworkers_queue_latency_seconds", "From a job's `time` to its first start", labels=["queue"]
+        )
+        latency.add_metric(labels, stats.latency.cumulative(), stats.latency.total)
+        return [claimed, settled, lost, cycles, running, attempt, latency]
+
+
+class HealthServer:
+    """Serves one process; `port` 0 takes a free one."""
+
+    def __init__(self, host: str, port: int, *, alive: Check, ready: Check, collector: Collector) -> None:
+        registry = CollectorRegistry()
+        registry.register(collector)
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                path = self.path.partition("?")[0]
+                if path == "/metrics":
+                    self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
+                elif path in {"/livez", "/readyz"}:
+                    fault = (alive if path == "/livez" else ready)()
+                    self._answer(503 if fault else 200, f"{fault or 'ok'}\n".encode(), "text/plain; charset=utf-8")
+                else:
+                    self._answer(404, b"only /livez, /readyz and /metrics are here\n", "text/plain; charset=utf-8")
+
+            def _answer(self, status: int, body: bytes, content_type: str) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+                pass
+
+        self._server = ThreadingHTTPServer((host, port), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.server_address[1])
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()

@@ -1,0 +1,1 @@
+"""The queue and its limits on Redis lists, hashes and sorted sets."""

@@ -1,0 +1,173 @@
+"""Connections to Redis, made from the environment; nothing is ever sent twice behind our back."""
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, OutOfMemoryError, ReadOnlyError
+from redis.retry import Retry
+
+from edworkers.core.errors import QueueUnavailableError, SettingsError, UnsafeRedisError
+from edworkers.telemetry import log
+
+SOCKET_TIMEOUT_SECONDS = 5.0
+CONNECT_TIMEOUT_SECONDS = 3.0
+_SCHEMES = ("redis", "rediss")
+_OLDEST_SERVER = (6, 2)
+
+Result = TypeVar("Result")
+
+CONNECTION_ERRORS = (redis.ConnectionError, redis.TimeoutError, OSError, asyncio.TimeoutError)
+
+
+def redis_url(env: Mapping[str, str]) -> str:
+    """Find the address: REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_PASSWORD.
+
+    Raises SettingsError with every fault.
+    """
+    url = env.get("REDIS_URL", "")
+    faults = _url_faults(url) if url else _port_faults(env)
+    if faults:
+        raise SettingsError("Redis' address can't be used:", faults)
+    if url:
+        return url
+    password = env.get("REDIS_PASSWORD", "")
+    credentials = f":{quote(password, safe='')}@" if password else ""
+    return f"redis://{credentials}{env.get('REDIS_HOST') or '127.0.0.1'}:{env.get('REDIS_PORT') or '6379'}/0"
+
+
+def _url_faults(url: str) -> list[str]:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in _SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        valid = False
+    return [] if valid else ["REDIS_URL: must look like redis://:password@host:6379/0, or rediss:// for TLS"]
+
+
+def _port_faults(env: Mapping[str, str]) -> list[str]:
+    port = env.get("REDIS_PORT") or "6379"
+    if port.isascii() and port.isdigit() and 0 < int(port) < 65536:
+        return []
+    return [f"REDIS_PORT: {port!r} is no port; give a number from 1 to 65535"]
+
+
+def without_password(url: str) -> str:
+    """Write the address for people to read."""
+    parts = urlsplit(url)
+    host = f"{parts.hostname}:{parts.port or 6379}"
+    return urlunsplit((parts.scheme, f"***@{host}" if parts.password else host, parts.path, "", ""))
+
+
+def connect(url: str) -> "redis.asyncio.Redis":
+    """Make a client of one connection, opened at its first command."""
+    return redis.asyncio.Redis.from_url(
+        url,
+        single_connection_client=True,
+        retry=AsyncRetry(NoBackoff(), 0),
+        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=0,
+        protocol=3,
+    )
+
+
+def connect_blocking(url: str, timeout_seconds: float) -> "redis.Redis":
+    """Make a client for a thread, whose replies may take up to `timeout_seconds`."""
+    return redis.Redis.from_url(
+        url,
+        single_connection_client=True,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=0,
+        protocol=3,
+    )
+
+
+def explain(error: BaseException) -> str:
+    """Say in a few words why Redis can't be used."""
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or error}"
+    text = str(error) or type(error).__name__
+    return text.removeprefix("Error ").strip()
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether it is worth trying again: Redis is away, starting or full, not wrongly addressed."""
+    if isinstance(error, AuthenticationError | NoPermissionError):
+        return False
+    if isinstance(error, OutOfMemoryError | BusyLoadingError | ReadOnlyError):
+        return True
+    return isinstance(error, CONNECTION_ERRORS)
+
+
+class Outage:
+    """One stretch of time without Redis: says so once, waits longer each time, and tells when it is over."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._failures = 0
+        self._since = 0.0
+
+    def failed(self, error: BaseException) -> float:
+        """Note a failure; returns for how many seconds to wait."""
+        if self._failures == 0:
+            self._since = time.monotonic()
+            log.warning("redis.away", doing=self._what, reason=explain(error), then="trying again until it answers")
+        self._failures += 1
+        longest: float = min(0.05 * 2 ** min(self._failures, 6), 2.0)
+        return longest * random.uniform(0.5, 1)  # noqa: S311
+
+    def over(self) -> None:
+        """Note that Redis answered."""
+        if self._failures:
+            log.info("redis.back", doing=self._what, away_seconds=round(time.monotonic() - self._since, 3))
+        self._failures = 0
+
+
+async def until_answered(what: str, call: Callable[[bool], Awaitable[Result]]) -> Result:
+    """Call until Redis answers; `call` is told whether it is a repeat and must be safe to repeat.
+
+    Raises QueueUnavailableError for what waiting can't mend, such as a wrong password.
+    """
+    outage = Outage(what)
+    repeated = False
+    while True:
+        try:
+            result = await call(repeated)
+        except (*CONNECTION_ERRORS, redis.RedisError) as error:
+            if not is_outage(error):
+                raise QueueUnavailableError(f"Redis refused to {what}: {explain(error)}") from error
+            repeated = True
+            await asyncio.sleep(outage.failed(error))
+        else:
+            outage.over()
+            return result
+
+
+async def check_server(client: "redis.asyncio.Redis") -> None:
+    """Refuse a Redis that is too old, or that throws keys away when its memory is full.
+
+    Raises UnsafeRedisError.
+    """
+    info: dict[str, Any] = await client.info()
+    version = str(info.get("redis_version", "0"))
+    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_SERVER:
+        raise UnsafeRedisError(f"Redis {version} is too old: edworkers needs 6.2 or later")
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        raise UnsafeRedisError(
+            f"this Redis deletes keys when its memory is full (maxmemory-policy {policy}), and so would lose jobs; "
+            "set it with: redis-cli CONFIG SET maxmemory-policy noeviction"
+        )

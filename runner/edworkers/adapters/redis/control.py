@@ -1,0 +1,167 @@
+"""One queue on Redis, as producers and operators use it; an unreachable Redis is an error at once."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import redis
+import redis.asyncio
+from pydantic_core import from_json
+
+from edworkers.adapters.redis.calls import enqueue_arguments, run_script
+from edworkers.adapters.redis.connection import CONNECTION_ERRORS, explain
+from edworkers.core.errors import QueueUnavailableError
+from edworkers.core.keys import QueueKeys
+from edworkers.core.lifecycle import State
+from edworkers.core.settings import Retention
+from edworkers.ports import Depths, Enqueue, JobRecord
+
+Result = TypeVar("Result")
+
+
+class RedisControl:
+    """The `QueueControl` port on Redis. Raises QueueUnavailableError."""
+
+    def __init__(self, client: "redis.asyncio.Redis", queue: str, retention: Retention) -> None:
+        self._client: Any = client
+        self._keys = QueueKeys(queue)
+        self._result_ms = retention.result_seconds * 1000
+        self._dead_ms = retention.dead_seconds * 1000
+
+    async def _ask(self, call: Callable[[], Awaitable[Result]]) -> Result:
+        try:
+            return await call()
+        except (*CONNECTION_ERRORS, redis.RedisError) as error:
+            raise QueueUnavailableError(f"Redis can't be used: {explain(error)}") from error
+
+    async def _run(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        return await self._ask(lambda: run_script(self._client, name, keys, args))
+
+    async def enqueue(self, jobs: Sequence[Enqueue]) -> list[bool]:
+        """Add jobs; False for each that is a duplicate."""
+        keys, args = enqueue_arguments(self._keys, jobs, self._dead_ms)
+        return [bool(added) for added in await self._run("enqueue", keys, args)]
+
+    async def depths(self) -> Depths:
+        """Count the queue."""
+        k = self._keys
+
+        async def count() -> list[Any]:
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.llen(k.pending).llen(k.arrived).hlen(k.inflight).zcard(k.delayed).zcard(k.dead)
+                pipe.exists(k.paused).exists(k.throttled).pttl(k.gate).zcard(k.runners).hgetall(k.totals)
+                replies: list[Any] = await pipe.execute()
+                return replies
+
+        pending, arrived, inflight, delayed, dead, paused, throttled, gate, runners, totals = await self._ask(count)
+        return Depths(
+            queue=k.queue,
+            pending=pending + arrived,
+            inflight=inflight,
+            delayed=delayed,
+            dead=dead,
+            paused=bool(paused),
+            throttled=bool(throttled),
+            gate_ms=max(gate, 0),
+            runners=runners,
+            totals={name.decode(): int(value) for name, value in totals.items()},
+        )
+
+    async def find(self, job_id: str) -> JobRecord | None:
+        """Look up the record of a job."""
+        k = self._keys
+
+        async def read() -> list[Any]:
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.hgetall(k.job(job_id)).zscore(k.delayed, job_id)
+                replies: list[Any] = await pipe.execute()
+                receipt = replies[0].get(b"receipt")
+                held = receipt is not None and await self._client.zscore(k.lease, receipt) is not None
+                return [*replies, held]
+
+        fields, due, held = await self._ask(read)
+        return read_record(k.queue, job_id, fields, delayed=due is not None, held=held) if fields else None
+
+    async def cancel(self, job_id: str) -> str:
+        """Cancel a job: `cancelled` at once, `requested` (it ends when a runner meets it) or `finished` before."""
+        k = self._keys
+        keys = (k.job(job_id), k.cancel, k.delayed, k.entries, k.unique, k.finished, k.totals, k.events)
+        answer: bytes = await self._run("cancel", keys, (job_id, self._result_ms))
+        return answer.decode()
+
+    async def pause(self, *, paused: bool) -> bool:
+        """Pause or resume claims; False if it was so already."""
+        k = self._keys
+
+        async def change() -> bool:
+            if paused:
+                return bool(await self._client.sadd(k.paused, "paused"))
+            changed = bool(await self._client.delete(k.paused))
+            await self._client.publish(k.events, "resume")
+            return changed
+
+        return await self._ask(change)
+
+    async def dead(self, offset: int, count: int) -> list[JobRecord]:
+        """List dead letters, the latest first."""
+        k = self._keys
+
+        async def read() -> list[JobRecord]:
+            members = await self._client.zrevrange(k.dead, offset, offset + count - 1)
+            ids = [member.partition(b":")[2].decode() for member in members]
+            async with self._client.pipeline(transaction=False) as pipe:
+                for job_id in ids:
+                    pipe.hgetall(k.job(job_id))
+                records: list[dict[bytes, bytes]] = await pipe.execute() if ids else []
+            return [read_record(k.queue, i, fields) for i, fields in zip(ids, records, strict=True) if fields]
+
+        return await self._ask(read)
+
+    async def replay(self, job_id: str) -> bool:
+        """Put a dead job back on the list with all its attempts; False if it isn't dead."""
+        k = self._keys
+        keys = (k.job(job_id), k.dead, k.pending, k.totals)
+        return bool(await self._run("replay", keys, (job_id, self._dead_ms)))
+
+    async def drop(self, job_id: str) -> bool:
+        """Delete a dead job for good; False if it isn't dead."""
+        k = self._keys
+        return bool(await self._run("drop", (k.job(job_id), k.dead, k.totals), (job_id,)))
+
+
+def read_record(
+    queue: str, job_id: str, fields: dict[bytes, bytes], *, delayed: bool = False, held: bool = False
+) -> JobRecord:
+    """Read a record; what it says of a job that waits or runs is held against where the job really is.
+
+    A job whose lease ran out, or that was promoted, is moved without its record: its id isn't known there.
+    """
+    state = State(fields.get(b"state", b"pending").decode())
+    if (state is State.DELAYED and not delayed) or (state is State.INFLIGHT and not held):
+        state = State.PENDING
+    kind = fields.get(b"type")
+    return JobRecord(
+        id=job_id,
+        queue=queue,
+        state=state,
+        type=kind.decode() if kind else None,
+        attempts=int(fields.get(b"attempts", 0)),
+        queued_at=_number(fields, b"queuedAt"),
+        started_at=_number(fields, b"startedAt"),
+        finished_at=_number(fields, b"finishedAt"),
+        due_at=_number(fields, b"dueAt") if state is State.DELAYED else None,
+        seconds=float(fields[b"seconds"]) if b"seconds" in fields else None,
+        progress=_json(fields, b"progress"),
+        result=_json(fields, b"result"),
+        error=_json(fields, b"error"),
+        payload=fields.get(b"payload"),
+    )
+
+
+def _number(fields: dict[bytes, bytes], name: bytes) -> int | None:
+    value = fields.get(name)
+    return None if value is None else int(value)
+
+
+def _json(fields: dict[bytes, bytes], name: bytes) -> Any:
+    value = fields.get(name)
+    return from_json(value) if value else None

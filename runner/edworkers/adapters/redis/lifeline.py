@@ -1,0 +1,229 @@
+"""Keeps one runner's leases from a thread of its own, and wakes it when a job arrives.
+
+A handler may block the event loop for as long as it likes: this thread goes on. It has the second of a runner's two
+connections, and on that one it renews, listens for cancellations, and waits for jobs by BLMOVE: Redis wakes one waiting
+runner a job, by moving the job to `arrived`, from which any runner's next claim takes it, so a runner that dies between
+the two holds up nothing.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import redis
+from redis.exceptions import NoScriptError, ResponseError
+
+from edworkers.adapters.redis.connection import Outage, connect_blocking, is_outage
+from edworkers.adapters.redis.scripts import script
+from edworkers.core.keys import QueueKeys
+from edworkers.ports import Settlement, Start
+from edworkers.telemetry import log
+
+_MARGIN_SECONDS = 3.0
+_LONGEST_WAIT_SECONDS = 5.0
+_SHORT_WAIT_SECONDS = 0.5
+
+
+CycleCall = Callable[[Sequence[Settlement], Sequence[Start], int], tuple[list[str], list[Any]]]
+
+
+class RedisLifeline:
+    """The `Lifeline` port on Redis. `guard`, if given, is called in the thread at least every half second."""
+
+    def __init__(
+        self,
+        url: str,
+        queue: str,
+        *,
+        runner: str,
+        lease_ms: int,
+        cycle_call: CycleCall,
+        guard: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._cycle_call = cycle_call
+        self._keys = QueueKeys(queue)
+        self._runner = runner
+        self._lease = lease_ms / 1000
+        self._guard = guard
+        # A Redis that doesn't answer within a third of the lease is given up, so that there is time to try again.
+        self._tick = min(_SHORT_WAIT_SECONDS, self._lease / 6)
+        self._client = connect_blocking(url, self._lease / 3 + 1)
+        self._held: dict[str, str] = {}
+        self._renewed_at = time.monotonic()
+        self._wanted = threading.Event()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._outage = Outage("renew leases and wait for jobs")
+        self._thread = threading.Thread(target=self._run, name="lifeline", daemon=True)
+
+    def open(
+        self,
+        *,
+        on_wake: Callable[[], None],
+        on_lost: Callable[[Sequence[str]], None],
+        on_cancel: Callable[[Sequence[str]], None],
+    ) -> None:
+        """Begin; the callbacks run in the event loop that calls this."""
+        self._loop = asyncio.get_running_loop()
+        self._on_wake, self._on_lost, self._on_cancel = on_wake, on_lost, on_cancel
+        self._thread.start()
+
+    def hold(self, receipts: Mapping[str, str]) -> None:
+        """Keep the leases of these receipts (to job ids, empty where not yet known)."""
+        self._held.update(receipts)
+
+    def let_go(self, receipts: Sequence[str]) -> None:
+        """Stop keeping the leases of these receipts."""
+        for receipt in receipts:
+            self._held.pop(receipt, None)
+
+    def wake_me(self) -> None:
+        """Call `on_wake` once when a job arrives or the queue opens."""
+        if not self._wanted.is_set():
+            self._wanted.set()
+            with self._changed:
+                self._changed.notify()
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Settle from the lifeline itself, when the event loop is blocked; called by its guard only."""
+        keys, args = self._cycle_call(settlements, (), 0)
+        self._run_script("cycle", keys, args)
+
+    def close(self) -> None:
+        """End, and wait until it has ended."""
+        self._closing = True
+        with self._changed:
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout=self._lease + _MARGIN_SECONDS)
+
+    def _tell(self, callback: Callable[..., None], *args: Any) -> None:
+        if not self._closing:
+            self._loop.call_soon_threadsafe(callback, *args)
+
+    def _run(self) -> None:
+        while not self._closing:
+            try:
+                self._listen()
+                self._outage.over()
+                while not self._closing:
+                    self._turn()
+            except (redis.RedisError, OSError) as error:
+                self._recover(error)
+            except RuntimeError:
+                return  # the event loop has ended
+        self._client.close()
+
+    def _recover(self, error: Exception) -> None:
+        self._drop_connection()
+        wait = self._outage.failed(error)
+        if not is_outage(error):
+            log.error("lifeline.refused", reason=str(error), then="trying again")
+        self._give_up_late_leases()
+        self._guard()
+        with self._changed:
+            self._changed.wait(min(wait, self._tick))
+
+    def _drop_connection(self) -> None:
+        connection: Any = self._client.connection
+        if connection is not None:
+            connection.disconnect()
+
+    def _give_up_late_leases(self) -> None:
+        """Stop the work whose lease may have run out: another runner may be starting it."""
+        if self._held and time.monotonic() - self._renewed_at > self._lease:
+            lost = list(self._held)
+            self._tell(self._on_lost, lost)
+            self.let_go(lost)
+
+    def _turn(self) -> None:
+        self._guard()
+        if time.monotonic() - self._renewed_at >= self._lease / 3:
+            self._renew()
+        if self._wanted.is_set():
+            self._wait_for_job()
+        else:
+            with self._changed:
+                if not self._wanted.is_set() and not self._closing:
+                    self._changed.wait(self._tick)
+            self._hear()
+
+    def _renew(self) -> None:
+        began = time.monotonic()
+        held = dict(self._held.copy())
+        keys = (self._keys.lease, self._keys.cancel, self._keys.runners)
+        args = (round(self._lease * 1000), self._runner, len(held), *held.keys(), *held.values())
+        lost, cancelled = self._run_script("renew", keys, args)
+        self._renewed_at = began
+        # What was settled meanwhile has no lease any more, and isn't lost.
+        gone = [receipt for receipt in (raw.decode() for raw in lost) if receipt in self._held]
+        if gone:
+            self._tell(self._on_lost, gone)
+            self.let_go(gone)
+        if cancelled:
+            self._tell(self._on_cancel, [job_id.decode() for job_id in cancelled])
+
+    def _run_script(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        wanted = script(name)
+        try:
+            return self._command("EVALSHA", wanted.sha, len(keys), *keys, *args)
+        except NoScriptError:
+            return self._command("EVAL", wanted.text, len(keys), *keys, *args)
+
+    def _wait_for_job(self) -> None:
+        until_renewal = self._lease / 3 - (time.monotonic() - self._renewed_at)
+        seconds = max(min(until_renewal, _SHORT_WAIT_SECONDS if self._held else self._idle_wait()), 0.01)
+        try:
+            moved = self._command("BLMOVE", self._keys.pending, self._keys.arrived, "RIGHT", "RIGHT", f"{seconds:.3f}")
+        except ResponseError as error:
+            # WRONGTYPE and the like: someone wrote another type under the queue's key.
+            log.error("queue.unusable", queue=self._keys.queue, reason=str(error))
+            with self._changed:
+                self._changed.wait(self._tick)
+            return
+        if moved is not None:
+            self._woken()
+
+    def _idle_wait(self) -> float:
+        return min(_LONGEST_WAIT_SECONDS, self._lease / 3)
+
+    def _woken(self) -> None:
+        self._wanted.clear()
+        self._tell(self._on_wake)
+
+    # The connection speaks RESP3, so that messages of the channel may come between the replies to commands.
+
+    def _connection(self) -> Any:
+        connection: Any = self._client.connection
+        if connection is None:
+            raise redis.ConnectionError("no connection")
+        if not connection.is_connected:
+            connection.connect()
+        return connection
+
+    def _listen(self) -> None:
+        connection = self._connection()
+        connection._parser.set_pubsub_push_handler(self._hear_message)  # noqa: SLF001
+        connection.send_command("SUBSCRIBE", self._keys.events)
+        connection.read_response(push_request=True)
+
+    def _command(self, *words: Any) -> Any:
+        connection = self._connection()
+        connection.send_command(*words)
+        return connection.read_response()
+
+    def _hear(self) -> None:
+        connection = self._connection()
+        while connection.can_read(0):
+            connection.read_response(push_request=True)
+
+    def _hear_message(self, message: list[Any]) -> None:
+        if message[0] != b"message":
+            return
+        word, _, job_id = message[2].partition(b" ")
+        if word == b"cancel":
+            self._tell(self._on_cancel, [job_id.decode("utf-8", "replace")])
+        elif word == b"resume":
+            self._woken()

@@ -1,0 +1,87 @@
+"""Several windows at once on Redis, counted exactly for every runner that shares them."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import redis.asyncio
+
+from edworkers.adapters.redis.calls import run_script
+from edworkers.adapters.redis.connection import until_answered
+from edworkers.core.keys import LimiterKeys
+from edworkers.core.limits import MINUTE_MS, period_at, periods
+from edworkers.core.settings import Window
+from edworkers.ports import Grant, Usage
+
+
+class RedisLimiter:
+    """The `Limiter` port on Redis. A crash between `reserve` and `refund` wastes quota, and never exceeds it."""
+
+    def __init__(
+        self,
+        client: "redis.asyncio.Redis",
+        name: str,
+        windows: Sequence[Window],
+        *,
+        runner: str,
+        now: Callable[[], int],
+    ) -> None:
+        self._client = client
+        self._keys = LimiterKeys(name)
+        self._rolling = next((window for window in windows if window.window == "minute"), None)
+        self._calendar = [window for window in windows if window.window != "minute"]
+        self._runner = runner
+        self._now = now
+        self._calls = itertools.count(1)
+        self._reservations: dict[str, tuple[int, list[bytes]]] = {}
+
+    async def reserve(self, count: int) -> Grant:
+        """Take up to `count` from every window, or as many as the tightest allows."""
+        token = f"{self._runner}.{next(self._calls):x}"
+        args: list[Any] = [token, count, self._rolling.limit if self._rolling else 0, len(self._calendar)]
+        now = self._now()
+        for window in self._calendar:
+            bounds = [edge for period in periods(window, now) for edge in period]
+            args += (window.name, window.limit, *bounds)
+
+        # A repeat after a lost reply may take twice: quota is wasted then, never exceeded.
+        async def call(_repeated: bool) -> Any:  # noqa: FBT001
+            return await run_script(self._client, "reserve", (self._keys.used, self._keys.rolling), args)
+
+        granted, retry_ms, blocker, fields = await until_answered("reserve quota", call)
+        if granted > 0:
+            self._reservations = {token: (granted, fields)}
+            return Grant(token, granted, 0)
+        name = self._rolling.name if self._rolling and blocker == b"rolling" else blocker.decode()
+        return Grant(token, 0, int(retry_ms), name)
+
+    async def refund(self, reservation: str, count: int) -> None:
+        """Give back `count` of the last reservation that were not used."""
+        granted, fields = self._reservations.pop(reservation, (0, []))
+        if count <= 0 or granted == 0:
+            return
+        keys = (self._keys.used, self._keys.rolling)
+        args: list[Any] = [reservation, granted, count, *fields]
+        # Not repeated: if the reply is lost, to give back nothing is safe and to give back twice is not.
+        try:
+            await run_script(self._client, "refund", keys, args)
+        except (redis.RedisError, OSError):
+            return
+
+    async def usage(self) -> list[Usage]:
+        """Tell how much of each window is used."""
+        now = self._now()
+        client: Any = self._client
+        used: dict[bytes, bytes] = await client.hgetall(self._keys.used)
+        out: list[Usage] = []
+        if self._rolling is not None:
+            members = await client.zrange(self._keys.rolling, 0, -1, withscores=True)
+            fresh = [(int(member.rpartition(b":")[2]), at) for member, at in members if at > now - MINUTE_MS]
+            resets = int(fresh[0][1]) + MINUTE_MS if fresh else now
+            out.append(Usage(self._rolling.name, sum(n for n, _ in fresh), self._rolling.limit, resets))
+        for window in self._calendar:
+            period = period_at(window, now, now)
+            if period is not None:
+                count = int(used.get(f"{window.name}@{period.start}".encode(), 0))
+                out.append(Usage(window.name, count, window.limit, period.end))
+        return out

@@ -1,0 +1,30 @@
+-- Part of other scripts: the records of finished jobs, whose bytes are counted so that they can be bounded.
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+-- Lists a finished job's record in `index` (finished or dead) and lets the record outlive its place there by a day.
+local function keep(index, totals, job, id, bytes, now, milliseconds)
+  redis.call('HSET', job, 'bytes', bytes)
+  redis.call('PEXPIRE', job, text(milliseconds + 86400000))
+  redis.call('ZADD', index, text(now), bytes .. ':' .. id)
+  redis.call('HINCRBY', totals, 'recordBytes', bytes)
+end
+
+local function unkeep(index, totals, job, id)
+  local bytes = redis.call('HGET', job, 'bytes')
+  if bytes and redis.call('ZREM', index, bytes .. ':' .. id) == 1 then
+    redis.call('HINCRBY', totals, 'recordBytes', -bytes)
+  end
+end
+
+local function free_unique(unique, key, id)
+  if key and key ~= '' and redis.call('HGET', unique, key) == id then
+    redis.call('HDEL', unique, key)
+  end
+end

@@ -1,0 +1,15 @@
+-- Puts a dead job back on the list, with all its attempts before it.
+-- KEYS: job dead pending totals   ARGV: id dead_ms
+-- Atomic because two replays of one job must push it once.
+--@include entry record
+local id, job = ARGV[1], KEYS[1]
+local record = redis.call('HMGET', job, 'state', 'payload')
+if record[1] ~= 'dead' or not record[2] then return 0 end
+unkeep(KEYS[2], KEYS[4], job, id)
+redis.call('HDEL', job, 'error', 'payload', 'bytes', 'finishedAt', 'startedAt', 'attempts', 'seconds')
+redis.call('HSET', job, 'state', 'pending', 'origin', id)
+redis.call('PEXPIRE', job, ARGV[2])
+local entry = {deliveries = 0, attempts = 0, due = 0, origin = id, payload = record[2]}
+redis.call('LPUSH', KEYS[3], write_entry(entry))
+redis.call('HINCRBY', KEYS[4], 'replay', 1)
+return 1

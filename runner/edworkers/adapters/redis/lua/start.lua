@@ -1,0 +1,32 @@
+-- Part of cycle.lua: lets a claimed job begin, unless the same one is known, its key is taken or it is to be cancelled.
+local function same_job(s, record)
+  local state, origin = record[1], record[2]
+  if not state or state == 'dead' or origin == s.origin then return true end
+  return not origin and state == 'pending'
+end
+
+local function begin(s, record, now)
+  if record[1] == 'dead' then
+    unkeep(K.dead, K.totals, s.job, s.id)
+    redis.call('DEL', s.job)
+  end
+  redis.call('HSET', s.job, 'state', 'inflight', 'origin', s.origin, 'receipt', s.receipt, 'attempts', s.attempt,
+             'startedAt', text(now))
+  if s.type ~= '' then redis.call('HSET', s.job, 'type', s.type) end
+  if s.unique ~= '' then redis.call('HSET', s.job, 'unique', s.unique) end
+  redis.call('PEXPIRE', s.job, text(A.dead_ms))
+end
+
+local function start(s, held, cancels, now)
+  if not held then return 'lost' end
+  local record = redis.call('HMGET', s.job, 'state', 'origin')
+  if not same_job(s, record) then return 'duplicate' end
+  if s.unique ~= '' then
+    local holder = redis.call('HGET', K.unique, s.unique)
+    if holder and holder ~= s.id then return 'duplicate' end
+    redis.call('HSET', K.unique, s.unique, s.id)
+  end
+  begin(s, record, now)
+  if cancels and redis.call('ZSCORE', K.cancel, s.id) then return 'cancel' end
+  return 'start'
+end

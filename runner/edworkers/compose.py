@@ -1,0 +1,287 @@
+"""Puts the parts together: from the environment and a pool's settings to what runs."""
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from edworkers.adapters.redis.connection import check_server, connect, redis_url, until_answered, without_password
+from edworkers.adapters.redis.control import RedisControl
+from edworkers.adapters.redis.lifeline import RedisLifeline
+from edworkers.adapters.redis.limiter import RedisLimiter
+from edworkers.adapters.redis.queue import RedisQueue
+from edworkers.core.errors import SettingsError
+from edworkers.core.settings import PoolSpec, faults_of
+from edworkers.handlers import registry
+from edworkers.pipeline.keeper import INTERVAL_SECONDS, keep_forever
+from edworkers.pipeline.runner import Exit, Patience, Runner
+from edworkers.pipeline.watchdog import Watchdog
+from edworkers.ports import HandlerModule
+from edworkers.telemetry import log
+
+API_VERSION = "edworkers.dev/v1alpha1"
+
+
+class SystemClock:
+    """The `Clock` port on this machine's clocks."""
+
+    def now(self) -> int:
+        """Unix milliseconds."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start."""
+        return time.monotonic()
+
+
+def read_environment(env_file: Path = Path(".env")) -> dict[str, str]:
+    """Read the process's environment; what it doesn't set is taken from a `.env` file."""
+    found: dict[str, str] = {}
+    if env_file.is_file():
+        from dotenv import dotenv_values
+
+        found = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
+    return {**found, **os.environ}
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A pool with the handlers that it names."""
+
+    spec: PoolSpec
+    module: HandlerModule
+
+    def faults(self, env: Mapping[str, str]) -> list[str]:
+        """Say what the environment lacks for this pool's handlers."""
+        return [fault for handler in self.module.handlers for fault in handler.faults(env)]
+
+
+def read_manifests(text: str, source: str) -> list[PoolSpec]:
+    """Read WorkerPool manifests from YAML.
+
+    Raises SettingsError with every fault of every manifest.
+    """
+    try:
+        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{source} is not YAML:", [str(error)]) from error
+    faults: list[str] = []
+    specs = [spec for document in documents if (spec := _read_manifest(document, faults)) is not None]
+    if not documents:
+        faults.append("no WorkerPool is in it")
+    if faults:
+        raise SettingsError(f"{source} can't be used:", faults)
+    return specs
+
+
+def _read_manifest(document: object, faults: list[str]) -> PoolSpec | None:
+    if not isinstance(document, dict):
+        faults.append("each document must be a WorkerPool")
+        return None
+    manifest = cast("dict[str, Any]", document)
+    kind, version = manifest.get("kind"), manifest.get("apiVersion")
+    if kind != "WorkerPool" or version != API_VERSION:
+        faults.append(f"must be a WorkerPool of {API_VERSION}, not a {kind} of {version}")
+        return None
+    try:
+        return PoolSpec.model_validate(manifest.get("spec"))
+    except ValidationError as error:
+        faults += faults_of([(("spec", *fault["loc"]), fault["msg"]) for fault in error.errors(include_url=False)])
+        return None
+
+
+def find_spec(queue: str, env: Mapping[str, str], manifest: Path | None = None) -> PoolSpec:
+    """Find a queue's settings: a manifest, EDWORKERS_POOL (the spec as JSON), or those built in.
+
+    Raises SettingsError, UnknownQueueError.
+    """
+    if manifest is not None:
+        specs = read_manifests(_read_text(manifest), str(manifest))
+    elif given := env.get("EDWORKERS_POOL"):
+        specs = read_manifests(_as_manifest(given), "EDWORKERS_POOL")
+    else:
+        return registry.pool_for_queue(queue)
+    for spec in specs:
+        if spec.queue == queue:
+            return spec
+    raise SettingsError(f"no pool for the queue {queue!r}:", [f"the manifest serves {spec.queue!r}" for spec in specs])
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{path} can't be read:", [error.strerror or str(error)]) from error
+
+
+def _as_manifest(spec: str) -> str:
+    try:
+        document = {"apiVersion": API_VERSION, "kind": "WorkerPool", "spec": from_json(spec)}
+    except ValueError as error:
+        raise SettingsError("EDWORKERS_POOL can't be used:", [f"not JSON: {error}"]) from error
+    return yaml.safe_dump(document)
+
+
+def make_pool(spec: PoolSpec, env: Mapping[str, str]) -> Pool:
+    """Find a pool's handlers, and apply what the environment overrides.
+
+    Raises SettingsError.
+    """
+    module = registry.find_module(spec.handlers)
+    return Pool(registry.override(module, spec, env), module)
+
+
+def make_pools(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> list[Pool]:
+    """Make several pools and look at Redis' address; every fault of all of them is named at once.
+
+    Raises SettingsError.
+    """
+    faults: list[str] = []
+    pools: list[Pool] = []
+    for spec in specs:
+        try:
+            pool = make_pool(spec, env)
+            pools.append(pool)
+            faults += pool.faults(env)
+        except SettingsError as error:
+            faults += error.faults
+    try:
+        redis_url(env)
+    except SettingsError as error:
+        faults += error.faults
+    if faults:
+        raise SettingsError("nothing was started, for these settings can't be used:", list(dict.fromkeys(faults)))
+    return pools
+
+
+def new_name() -> str:
+    """Name a runner or a job: sorts by time, and no two are the same."""
+    return f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(5)}"
+
+
+@asynccontextmanager
+async def open_redis(env: Mapping[str, str]) -> AsyncIterator[Any]:
+    """Connect, waiting until Redis answers.
+
+    Raises UnsafeRedisError for one that could lose jobs, QueueUnavailableError for one that refuses us.
+    """
+    url = redis_url(env)
+    client = connect(url)
+    try:
+
+        async def check(_repeated: bool) -> None:  # noqa: FBT001
+            await check_server(client)
+
+        await until_answered(f"connect to {without_password(url)}", check)
+        yield client
+    finally:
+        await client.aclose()
+
+
+def control(client: Any, pool: Pool) -> RedisControl:
+    """Give what producers and operators do with a pool's queue."""
+    return RedisControl(client, pool.spec.queue, pool.spec.retention)
+
+
+def limiter(client: Any, spec: PoolSpec, runner: str) -> RedisLimiter | None:
+    """Give the limiter of a pool's queue, if it has limits."""
+    return RedisLimiter(client, spec.queue, spec.limits, runner=runner, now=SystemClock().now) if spec.limits else None
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How one runner process is run."""
+
+    health_host: str = "127.0.0.1"
+    health_port: int | None = None
+    patience: Patience = field(default_factory=Patience)
+
+
+class RunningPool:
+    """One runner with its lifeline, watchdog and endpoints."""
+
+    def __init__(self, pool: Pool, env: Mapping[str, str], client: Any, options: RunOptions) -> None:
+        spec, name = pool.spec, new_name()
+        lease_ms = round(spec.lease_seconds * 1000)
+        self.name = name
+        self.queue = RedisQueue(client, spec.queue, runner=name, lease_ms=lease_ms, retention=spec.retention)
+        self._lifeline = RedisLifeline(
+            redis_url(env),
+            spec.queue,
+            runner=name,
+            lease_ms=lease_ms,
+            cycle_call=self.queue.cycle_call,
+            guard=lambda: self._watchdog.guard(),  # noqa: PLW0108 - made after the lifeline that it needs
+        )
+        self.runner = Runner(
+            pool=spec,
+            queue=self.queue,
+            lifeline=self._lifeline,
+            handlers={handler.type: handler for handler in pool.module.handlers},
+            env=env,
+            clock=SystemClock(),
+            limiter=limiter(client, spec, name),
+            patience=options.patience,
+        )
+        self._watchdog = Watchdog(
+            self.runner,
+            settle=self._lifeline.settle,
+            end_process=os._exit,
+            grace_seconds=options.patience.grace,
+        )
+        self._options = options
+
+    async def run(self) -> Exit:
+        """Work until stopped."""
+        spec = self.runner.pool
+        self._watchdog.open()
+        health = self._serve_health()
+        keeper = asyncio.create_task(keep_forever([(spec.queue, self.queue)]))
+        limits = [f"{window.limit} a {window.window}" for window in spec.limits]
+        log.info("runner.started", queue=spec.queue, runner=self.name, concurrency=spec.concurrency, limits=limits)
+        try:
+            return await self.runner.run()
+        finally:
+            keeper.cancel()
+            if health is not None:
+                health.close()
+            log.info("runner.ended", queue=spec.queue, runner=self.name, settled=dict(self.runner.stats.settled))
+
+    def _serve_health(self) -> Any:
+        if self._options.health_port is None:
+            return None
+        from edworkers.adapters.health import HealthServer, StatsCollector
+
+        longest = self.runner.pool.job.timeout_seconds + 4 * self._options.patience.grace
+
+        def alive() -> str | None:
+            blocked = self._watchdog.blocked_seconds
+            return f"the event loop has been blocked for {blocked:.0f} s" if blocked > longest else None
+
+        def ready() -> str | None:
+            return None if self.runner.is_ready else "not claiming: Redis hasn't answered yet, or it is stopping"
+
+        collector = StatsCollector(self.runner.stats, lambda: len(self.runner.running))
+        return HealthServer(
+            self._options.health_host, self._options.health_port, alive=alive, ready=ready, collector=collector
+        )
+
+
+async def run_keeper(pools: Sequence[Pool], env: Mapping[str, str], interval_seconds: float = INTERVAL_SECONDS) -> None:
+    """Promote, reap, forward and trim for all these queues until cancelled."""
+    async with open_redis(env) as client:
+        queues = [
+            (pool.spec.queue, RedisQueue(client, pool.spec.queue, runner="", lease_ms=0, retention=pool.spec.retention))
+            for pool in pools
+        ]
+        log.info("keeper.started", queues=[name for name, _ in queues])
+        await keep_forever(queues, interval_seconds)

@@ -1,0 +1,40 @@
+"""The errors that edworkers raises; adapters translate their libraries' errors into these."""
+
+from collections.abc import Sequence
+
+
+class EdworkersError(Exception):
+    """Any error of edworkers' own; its text says what to do."""
+
+
+class FaultsError(EdworkersError):
+    """Something with several faults, all named at once."""
+
+    def __init__(self, summary: str, faults: Sequence[str]) -> None:
+        self.summary = summary
+        self.faults = tuple(faults)
+        super().__init__("\n".join([summary, *(f"  - {fault}" for fault in faults)]))
+
+
+class SettingsError(FaultsError):
+    """Settings with which nothing can start."""
+
+
+class InvalidJobError(FaultsError):
+    """A job that can't be enqueued as it is."""
+
+
+class UnknownQueueError(EdworkersError):
+    """A queue that no pool serves."""
+
+
+class UnknownJobError(EdworkersError):
+    """A job id of which the queue has no record."""
+
+
+class QueueUnavailableError(EdworkersError):
+    """Redis can't be reached or doesn't answer; what was asked may or may not have happened."""
+
+
+class UnsafeRedisError(EdworkersError):
+    """A Redis that could lose jobs by its own configuration."""

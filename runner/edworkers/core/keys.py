@@ -1,0 +1,122 @@
+"""Names of the Redis keys; those of one queue share its hash tag and so one Redis Cluster slot."""
+
+import re
+from dataclasses import dataclass
+
+QUEUE_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueKeys:
+    """The keys of one queue: `edworkers:{<queue>}:<name>`."""
+
+    queue: str
+
+    def _key(self, name: str) -> str:
+        return f"edworkers:{{{self.queue}}}:{name}"
+
+    @property
+    def pending(self) -> str:
+        """List of jobs that wait; producers LPUSH, runners take from the right."""
+        return self._key("pending")
+
+    @property
+    def arrived(self) -> str:
+        """List that passes on, for an instant, the job that woke a waiting runner."""
+        return self._key("arrived")
+
+    @property
+    def inflight(self) -> str:
+        """Hash: receipt to the job's entry, for each job that a runner holds."""
+        return self._key("inflight")
+
+    @property
+    def lease(self) -> str:
+        """Sorted set: receipt by the end of its lease (Unix ms)."""
+        return self._key("lease")
+
+    @property
+    def delayed(self) -> str:
+        """Sorted set: job id by the time it is due (Unix ms)."""
+        return self._key("delayed")
+
+    @property
+    def entries(self) -> str:
+        """Hash: job id to entry, for each member of `delayed`."""
+        return self._key("entries")
+
+    @property
+    def dead(self) -> str:
+        """Sorted set: id of a buried job by the time of its burial (Unix ms)."""
+        return self._key("dead")
+
+    @property
+    def finished(self) -> str:
+        """Sorted set: `<bytes>:<id>` of each kept record of a finished job, by its end (Unix ms)."""
+        return self._key("finished")
+
+    @property
+    def outbox(self) -> str:
+        """List of follow-up jobs on their way to another queue: its name, a line feed, the payload."""
+        return self._key("outbox")
+
+    @property
+    def paused(self) -> str:
+        """Set that exists while the queue is paused."""
+        return self._key("paused")
+
+    @property
+    def gate(self) -> str:
+        """String that exists while a service asked everyone to wait."""
+        return self._key("gate")
+
+    @property
+    def throttled(self) -> str:
+        """Set that exists while a limit keeps the queue closed for more than a minute."""
+        return self._key("throttled")
+
+    @property
+    def cancel(self) -> str:
+        """Sorted set: id of a job that is to be cancelled, by the time of the request (Unix ms)."""
+        return self._key("cancel")
+
+    @property
+    def unique(self) -> str:
+        """Hash: unique key to the id of the job that holds it."""
+        return self._key("unique")
+
+    @property
+    def totals(self) -> str:
+        """Hash of counters since the queue began, and `recordBytes`, what kept records take."""
+        return self._key("totals")
+
+    @property
+    def runners(self) -> str:
+        """Sorted set: runner by its last sign of life (Unix ms)."""
+        return self._key("runners")
+
+    @property
+    def events(self) -> str:
+        """Pub/sub channel: `cancel <id>`, `resume`."""
+        return self._key("events")
+
+    def job(self, job_id: str) -> str:
+        """Hash: the record of one job."""
+        return self._key(f"job:{job_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class LimiterKeys:
+    """The keys of one limiter: `edworkers:{limit:<name>}:<name>`."""
+
+    limiter: str
+
+    @property
+    def used(self) -> str:
+        """Hash: `<window>@<start ms>` to what was used in that calendar window."""
+        return f"edworkers:{{limit:{self.limiter}}}:used"
+
+    @property
+    def rolling(self) -> str:
+        """Sorted set: `<reservation>:<count>` by the time it was reserved (Unix ms)."""
+        return f"edworkers:{{limit:{self.limiter}}}:rolling"

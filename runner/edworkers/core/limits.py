@@ -1,0 +1,39 @@
+"""Calendar windows: which day or month a moment lies in, as its start and end."""
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from edworkers.core.settings import Window
+
+MINUTE_MS = 60_000
+
+
+class Period(NamedTuple):
+    """One calendar day or month; `start` is in it, `end` is not (Unix ms)."""
+
+    start: int
+    end: int
+
+
+def _first_of(moment: datetime, window: Window, steps: int) -> datetime:
+    """Begin the day or month that lies `steps` from the one of `moment`, in the wall time of the window's zone."""
+    if window.window == "day":
+        day = moment.date() + timedelta(days=steps)
+        return datetime(day.year, day.month, day.day, tzinfo=window.zone)
+    months = moment.year * 12 + moment.month - 1 + steps
+    return datetime(months // 12, months % 12 + 1, 1, tzinfo=window.zone)
+
+
+def periods(window: Window, now: int) -> tuple[Period, Period, Period]:
+    """Give the periods before, at and after `now` (Unix ms).
+
+    Three, because Redis' clock decides which of them counts and a runner's own may be off by minutes around midnight.
+    """
+    moment = datetime.fromtimestamp(now / 1000, UTC).astimezone(window.zone)
+    edges = [round(_first_of(moment, window, step).timestamp() * 1000) for step in (-1, 0, 1, 2)]
+    return (Period(edges[0], edges[1]), Period(edges[1], edges[2]), Period(edges[2], edges[3]))
+
+
+def period_at(window: Window, now: int, moment: int) -> Period | None:
+    """Of the periods around `now`, the one that holds `moment`; None when the two clocks are further apart."""
+    return next((period for period in periods(window, now) if period.start <= moment < period.end), None)

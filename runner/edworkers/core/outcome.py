@@ -1,0 +1,62 @@
+"""What one attempt at a job came to, as values."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A job for another queue, written together with the end of the job that it follows."""
+
+    queue: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The work is done; `result` is any JSON value and is kept with the job's record."""
+
+    result: Any = None
+    follow_ups: tuple[FollowUp, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt failed; it costs an attempt and is retried unless `retryable` is False."""
+
+    kind: str
+    message: str
+    retryable: bool = True
+    traceback: str | None = None
+    after_seconds: float | None = None
+    """Not before this many seconds from now, where the service said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Not now: try again in `seconds`, at no cost of an attempt."""
+
+    seconds: float
+    reason: str
+    close_gate: bool = False
+    """Whether every runner of the queue is to wait as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Not a job that this queue can ever do; every fault is named."""
+
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Someone asked for the job to be cancelled, and it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The runner gives the job back unfinished, at no cost of an attempt."""
+
+
+Outcome = Done | Failed | Deferred | Rejected | Cancelled | Released

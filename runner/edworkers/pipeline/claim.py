@@ -1,0 +1,102 @@
+"""From a delivery to work that may begin, or to the verdict that it may not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from edworkers.core.job import Entry, Job, Malformed, decode, read_entry
+from edworkers.core.settings import MAX_PAYLOAD_BYTES, JobPolicy, faults_of
+from edworkers.core.verdict import Bury, Verdict
+from edworkers.ports import Delivery, Handler, Start
+
+
+@dataclass(slots=True)
+class Claimed:
+    """A job in a runner's hands."""
+
+    receipt: str
+    origin: str
+    id: str
+    entry: Entry
+    job: Job | None = None
+    handler: Handler[Any] | None = None
+    data: BaseModel | None = None
+    refusal: Verdict | None = None
+    """Why it can't be run, where that is known."""
+    put_off_until: int = 0
+    """Unix ms, where its producer wants it run later."""
+
+    @property
+    def attempt(self) -> int:
+        """The number of the attempt that would begin now."""
+        return self.entry.attempts + 1
+
+    @property
+    def unique_key(self) -> str:
+        """The key of which there may be one at a time, or nothing."""
+        return (self.job.unique_key or "") if self.job is not None else ""
+
+    def start(self) -> Start:
+        """Ask for the job to be let begin."""
+        kind = (self.job.type or "") if self.job is not None else ""
+        return Start(self.receipt, self.id, self.origin, self.attempt, self.unique_key, kind)
+
+
+Handlers = Mapping[str | None, Handler[Any]]
+
+
+def read_delivery(delivery: Delivery, handlers: Handlers, policy: JobPolicy, now: int) -> Claimed:
+    """Read a delivered job and hold it against what the queue can do; `now` is in Unix ms."""
+    if delivery.oversize:
+        fault = f"too large: {delivery.oversize} bytes, and {MAX_PAYLOAD_BYTES} are allowed"
+        return _refused(delivery, Entry(b""), delivery.receipt, (fault,))
+    entry = read_entry(delivery.raw)
+    origin = entry.origin or delivery.receipt
+    job = decode(entry.payload, origin, now)
+    if isinstance(job, Malformed):
+        return _refused(delivery, entry, job.id, job.faults)
+    claimed = Claimed(delivery.receipt, origin, job.id, entry, job)
+    _check_time(claimed, job, now)
+    if claimed.refusal is None and entry.deliveries >= policy.max_deliveries:
+        claimed.refusal = Bury(_poison(entry.deliveries))
+    if claimed.refusal is None:
+        _fit(claimed, job, handlers)
+    return claimed
+
+
+def _refused(delivery: Delivery, entry: Entry, job_id: str, faults: tuple[str, ...]) -> Claimed:
+    return Claimed(delivery.receipt, entry.origin or delivery.receipt, job_id, entry, refusal=_rejection(faults))
+
+
+def _rejection(faults: tuple[str, ...]) -> Bury:
+    return Bury({"kind": "rejected", "message": "; ".join(faults), "faults": list(faults)})
+
+
+def _poison(deliveries: int) -> dict[str, Any]:
+    message = f"poison pill: {deliveries} runners were lost while they worked on this job; see their last log lines"
+    return {"kind": "poison", "message": message}
+
+
+def _check_time(claimed: Claimed, job: Job, now: int) -> None:
+    if job.expires_at is not None and job.expires_at < now:
+        late = (now - job.expires_at) / 1000
+        claimed.refusal = Bury({"kind": "expired", "message": f"expired {late:.3f} s before a runner was free for it"})
+    elif job.run_at is not None and job.run_at > now and claimed.entry.due == 0:
+        claimed.put_off_until = job.run_at
+
+
+def _fit(claimed: Claimed, job: Job, handlers: Handlers) -> None:
+    handler = handlers.get(job.type) or handlers.get(None)
+    if handler is None:
+        known = ", ".join(sorted(str(name) for name in handlers))
+        claimed.refusal = _rejection((f"type: {job.type!r} is unknown; this queue knows {known}",))
+        return
+    try:
+        claimed.data = handler.data.model_validate(job.data)
+    except ValidationError as error:
+        found = [(("data", *fault["loc"]), fault["msg"]) for fault in error.errors(include_url=False)]
+        claimed.refusal = _rejection(faults_of(found))
+    else:
+        claimed.handler = handler

@@ -1,0 +1,185 @@
+"""One attempt at a job: the handler runs in a task of its own until it ends or is ended."""
+
+import asyncio
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from edworkers.core.outcome import Cancelled, Deferred, Done, Failed, Outcome, Rejected, Released
+from edworkers.pipeline.claim import Claimed
+from edworkers.pipeline.settle import fits
+from edworkers.ports import Handle, Handler, JobQueue
+
+_OUTCOMES = (Done, Failed, Deferred, Rejected, Cancelled, Released)
+
+
+class End(StrEnum):
+    """Why an attempt is ended from outside."""
+
+    TIMEOUT = "timeout"
+    CANCEL = "cancel"
+    LOST = "lost"
+    RELEASE = "release"
+
+
+class OpenHandlers:
+    """Handlers as they are needed: what one works with is opened at its first job."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._stack = AsyncExitStack()
+        self._opened: dict[int, Handle] = {}
+        self._lock = asyncio.Lock()
+
+    def ready(self, handler: Handler[Any]) -> Handle | None:
+        """Give the handler if it is open."""
+        return self._opened.get(id(handler))
+
+    async def open(self, handler: Handler[Any]) -> Handle:
+        """Open the handler, once."""
+        async with self._lock:
+            handle = self._opened.get(id(handler))
+            if handle is None:
+                handle = await self._stack.enter_async_context(handler.open(self._env))
+                self._opened[id(handler)] = handle
+            return handle
+
+    async def close(self) -> None:
+        """Close what was opened, the latest first."""
+        await self._stack.aclose()
+
+
+class Attempt:
+    """One attempt at a claimed job; also what the handler knows of it (the `JobContext` port)."""
+
+    __slots__ = (
+        "_attempt",
+        "_loop",
+        "_queue",
+        "_queue_name",
+        "began",
+        "claimed",
+        "deadline",
+        "end",
+        "ended_at",
+        "max_attempts",
+        "outcome",
+        "task",
+        "timeout_seconds",
+    )
+
+    def __init__(
+        self,
+        claimed: Claimed,
+        *,
+        queue: JobQueue,
+        queue_name: str,
+        loop: asyncio.AbstractEventLoop,
+        max_attempts: int,
+        timeout_seconds: float,
+    ) -> None:
+        self.claimed = claimed
+        self.max_attempts = max_attempts
+        self.timeout_seconds = timeout_seconds
+        self.began = loop.time()
+        self.deadline = self.began + timeout_seconds
+        self.end: End | None = None
+        self.ended_at = 0.0
+        self.outcome: Outcome | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._queue = queue
+        self._queue_name = queue_name
+        self._loop = loop
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self.claimed.id
+
+    @property
+    def queue(self) -> str:
+        """The queue it came from."""
+        return self._queue_name
+
+    @property
+    def type(self) -> str | None:
+        """Its type, where the queue has several."""
+        return self.claimed.job.type if self.claimed.job is not None else None
+
+    @property
+    def attempt(self) -> int:
+        """The number of this attempt, from 1."""
+        return self.claimed.attempt
+
+    @property
+    def receipt(self) -> str:
+        """A fence: new with every delivery."""
+        return self.claimed.receipt
+
+    @property
+    def traceparent(self) -> str | None:
+        """The producer's W3C trace context."""
+        return self.claimed.job.traceparent if self.claimed.job is not None else None
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the attempt is timed out; 0 when it is over."""
+        return max(self.deadline - self._loop.time(), 0.0)
+
+    async def progress(self, fraction: float, note: str = "") -> None:
+        """Tell how far the work is (0 to 1); raises ValueError for anything else."""
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"progress is a fraction from 0 to 1, not {fraction}")
+        report = to_json({"fraction": fraction, "note": note})
+        await self._queue.report_progress(self.claimed.id, self.claimed.receipt, report)
+
+    def stop(self, end: End) -> None:
+        """End the attempt from outside; the first reason counts."""
+        if self.end is None and self.task is not None:
+            self.end = end
+            self.ended_at = self._loop.time()
+            self.task.cancel()
+
+    async def run(self, handlers: OpenHandlers, finished: Callable[["Attempt"], None]) -> None:
+        """Work on the job until it ends, then tell `finished`."""
+        handler, data = self.claimed.handler, self.claimed.data
+        assert handler is not None  # noqa: S101
+        assert data is not None  # noqa: S101
+        try:
+            handle = handlers.ready(handler) or await handlers.open(handler)
+            self.outcome = _as_outcome(await handle(data, self))
+        except asyncio.CancelledError:
+            self.outcome = self.ended()
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises is that job's failure, not the runner's
+            self.outcome = _as_failure(error)
+        finished(self)
+
+    def ended(self) -> Outcome:
+        """Say what an attempt comes to that was ended from outside."""
+        match self.end:
+            case End.TIMEOUT:
+                return Failed("timeout", f"not done within {self.timeout_seconds:g} s")
+            case End.CANCEL:
+                return Cancelled()
+            case _:
+                return Released()
+
+
+def _as_outcome(returned: Any) -> Outcome:
+    if returned is None:
+        return Done()
+    if isinstance(returned, _OUTCOMES):
+        return fits(returned)
+    if isinstance(returned, BaseModel):
+        returned = returned.model_dump(mode="json", by_alias=True)
+    return fits(Done(returned))
+
+
+def _as_failure(error: Exception) -> Failed:
+    text = "".join(traceback.format_exception(error))
+    return Failed(type(error).__name__, str(error) or type(error).__name__, traceback=text)

@@ -1,0 +1,62 @@
+"""How many jobs a runner may claim: what the limiter grants, and when to ask again."""
+
+import asyncio
+from collections.abc import Callable
+
+from edworkers.ports import Grant, JobQueue, Limiter
+from edworkers.telemetry import log
+
+LONG_MS = 60_000
+_LONGEST_WAIT_SECONDS = 30.0
+
+
+class Quota:
+    """Stands between a runner's free slots and its claims; without a limiter it allows everything."""
+
+    def __init__(self, limiter: Limiter | None, queue: JobQueue, on_open: Callable[[], None]) -> None:
+        self._limiter = limiter
+        self._queue = queue
+        self._on_open = on_open
+        self._grant: Grant | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether there is no sense in asking now."""
+        return self._timer is not None
+
+    async def allow(self, room: int) -> int:
+        """Reserve for up to `room` jobs; returns for how many."""
+        if self._limiter is None:
+            return room
+        grant = await self._limiter.reserve(room)
+        if grant.granted:
+            self._grant = grant
+            return grant.granted
+        await self._tell(grant)
+        self.close_for(min(max(grant.retry_ms, 1) / 1000, _LONGEST_WAIT_SECONDS))
+        return 0
+
+    async def _tell(self, grant: Grant) -> None:
+        log.info("limit.reached", window=grant.window, opens_in_seconds=round(grant.retry_ms / 1000, 1))
+        if grant.retry_ms > LONG_MS:
+            await self._queue.throttle(grant.retry_ms, grant.window)
+
+    async def used(self, count: int) -> None:
+        """Give back what was reserved and not used for a job that is run."""
+        grant, self._grant = self._grant, None
+        if self._limiter is not None and grant is not None:
+            await self._limiter.refund(grant.reservation, grant.granted - count)
+
+    def close_for(self, seconds: float) -> None:
+        """Ask for nothing for so long, or until opened."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.open)
+
+    def open(self) -> None:
+        """Ask again now."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        self._on_open()

@@ -1,0 +1,333 @@
+"""The runner: claims, starts and settles many jobs by few calls, and works on as many at once as it has slots.
+
+One loop makes all calls to the queue, one at a time. While a call is under way handlers end and begin; the next call
+takes all of that with it. So a call costs little a job under load, and nobody waits when there is none.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from edworkers.core.outcome import Failed
+from edworkers.core.settings import PoolSpec
+from edworkers.core.stats import Stats
+from edworkers.core.verdict import Cancel, Defer, Duplicate, Release, Verdict, judge
+from edworkers.pipeline.claim import Claimed, Handlers, read_delivery
+from edworkers.pipeline.handle import Attempt, End, OpenHandlers
+from edworkers.pipeline.quota import Quota
+from edworkers.pipeline.settle import settlement
+from edworkers.ports import Clock, Cycle, JobQueue, Lifeline, Limiter, Settlement
+from edworkers.telemetry import log, tell_settled
+
+SWEEP_SECONDS = 0.05
+PAUSED_LOOK_SECONDS = 1.0
+
+
+class Exit(IntEnum):
+    """How a runner ended; also the exit code of its process."""
+
+    DONE = 0
+    STUCK = 70
+    """A handler could not be stopped: only the end of the process ends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a runner waits for handlers, in seconds."""
+
+    drain: float = 25
+    """After a request to stop, until unfinished jobs are given back."""
+    grace: float = 5
+    """After a handler was cancelled, until it counts as stuck."""
+
+
+DEFAULT_PATIENCE = Patience()
+
+
+class Runner:
+    """Works on one queue until it is stopped."""
+
+    _stopping = False
+    _sweeping = False
+
+    def __init__(  # noqa: PLR0913
+        self,
+        *,
+        pool: PoolSpec,
+        queue: JobQueue,
+        lifeline: Lifeline,
+        handlers: Handlers,
+        env: Mapping[str, str],
+        clock: Clock,
+        limiter: Limiter | None = None,
+        patience: Patience = DEFAULT_PATIENCE,
+        roll: Callable[[], float] = random.random,
+    ) -> None:
+        self.pool = pool
+        self.stats = Stats(pool.queue)
+        self.running: dict[str, Attempt] = {}
+        self.stuck: list[Attempt] = []
+        self._queue = queue
+        self._lifeline = lifeline
+        self._handlers = handlers
+        self._open_handlers = OpenHandlers(env)
+        self._clock = clock
+        self._quota = Quota(limiter, queue, self._look_again)
+        self._patience = patience
+        self._roll = roll
+        self._poke = asyncio.Event()
+        self._settlements: list[Settlement] = []
+        self._admitting: list[Claimed] = []
+        self._expecting = True
+        """Whether there may be jobs in the list."""
+        self._woken = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the queue answered and the runner isn't about to end."""
+        return self.stats.cycles > 0 and not self._stopping
+
+    # What others tell the runner.
+
+    def stop(self) -> None:
+        """Claim no more; finish what runs, or give it back when the time to drain is over."""
+        if self._stopping:
+            self._release_all()
+            return
+        self._stopping = True
+        log.info("runner.draining", queue=self.pool.queue, running=len(self.running), seconds=self._patience.drain)
+        for claimed in self._admitting:
+            self._settle(claimed, Release(), started=False)
+        self._admitting = []
+        self._loop.call_later(self._patience.drain, self._release_all)
+        self._poke.set()
+
+    def _release_all(self) -> None:
+        for attempt in list(self.running.values()):
+            attempt.stop(End.RELEASE)
+
+    def _on_wake(self) -> None:
+        self._woken = self._expecting = True
+        self._poke.set()
+
+    def _on_lost(self, receipts: Sequence[str]) -> None:
+        for receipt in receipts:
+            attempt = self.running.get(receipt)
+            if attempt is not None:
+                self._count_lost(attempt.claimed.id, receipt)
+                attempt.stop(End.LOST)
+
+    def _on_cancel(self, job_ids: Sequence[str]) -> None:
+        for attempt in list(self.running.values()):
+            if attempt.claimed.id in job_ids:
+                attempt.stop(End.CANCEL)
+
+    def _count_lost(self, job_id: str, receipt: str) -> None:
+        self.stats.lease_losses += 1
+        log.warning("lease.lost", queue=self.pool.queue, job=job_id, receipt=receipt, then="another runner has the job")
+
+    # The loop.
+
+    async def run(self) -> Exit:
+        """Work until stopped; returns how it ended."""
+        self._loop = asyncio.get_running_loop()
+        self._lifeline.open(on_wake=self._on_wake, on_lost=self._on_lost, on_cancel=self._on_cancel)
+        try:
+            while not self._is_over():
+                await self._turn()
+        finally:
+            self._lifeline.close()
+            if not self.stuck:
+                await self._open_handlers.close()
+        return Exit.STUCK if self.stuck else Exit.DONE
+
+    def _is_over(self) -> bool:
+        return self._stopping and not (self.running or self._settlements or self._admitting)
+
+    async def _turn(self) -> None:
+        room = self._room()
+        want = await self._quota.allow(room) if room else 0
+        if self._woken and want == 0:
+            await self._queue.hand_back()
+        self._woken = False
+        if want or self._settlements or self._admitting:
+            await self._cycle(want)
+        else:
+            await self._wait()
+
+    def _room(self) -> int:
+        if self._stopping or not self._expecting or self._quota.is_used_up:
+            return 0
+        return self.pool.concurrency - len(self.running) - len(self._admitting)
+
+    async def _wait(self) -> None:
+        free = self.pool.concurrency - len(self.running)
+        if free > 0 and not (self._stopping or self._expecting or self._quota.is_used_up):
+            self._lifeline.wake_me()
+        await self._poke.wait()
+        self._poke.clear()
+
+    async def _cycle(self, want: int) -> None:
+        settlements, self._settlements = self._settlements, []
+        admitting, self._admitting = self._admitting, []
+        starts = [claimed.start() for claimed in admitting]
+        self._poke.clear()
+        cycle = await self._queue.cycle(settlements, starts, want)
+        self.stats.cycles += 1
+        self._note_lost(settlements, cycle)
+        for claimed, admission in zip(admitting, cycle.admissions, strict=True):
+            self._admit(claimed, admission)
+        runnable = self._receive(cycle)
+        if want:
+            await self._quota.used(runnable)
+            self._expect(cycle, want)
+        if any(s.follow_ups for s in settlements):
+            await self._queue.forward(len(settlements) * 4)
+
+    def _note_lost(self, settlements: Sequence[Settlement], cycle: Cycle) -> None:
+        self._lifeline.let_go([s.receipt for s in settlements])
+        if cycle.lost:
+            ids = {s.receipt: s.job_id for s in settlements}
+            for receipt in cycle.lost:
+                self._count_lost(ids[receipt], receipt)
+
+    def _expect(self, cycle: Cycle, want: int) -> None:
+        """Judge from an answer whether to ask for more at once, later, or when woken."""
+        self._expecting = cycle.closed_ms == 0 and len(cycle.deliveries) == want
+        if cycle.closed_ms:
+            wait = PAUSED_LOOK_SECONDS if cycle.closed_ms < 0 else min(cycle.closed_ms / 1000, PAUSED_LOOK_SECONDS)
+            self._quota.close_for(wait)
+
+    def _look_again(self) -> None:
+        self._expecting = True
+        self._poke.set()
+
+    # A job's way.
+
+    def _receive(self, cycle: Cycle) -> int:
+        """Read what was claimed; returns how many of it can be run."""
+        now = self._clock.now()
+        runnable = 0
+        held: dict[str, str] = {}
+        for delivery in cycle.deliveries:
+            claimed = read_delivery(delivery, self._handlers, self.pool.job, now)
+            held[claimed.receipt] = claimed.id
+            if self._stopping:
+                self._settle(claimed, Release(), started=False)
+                continue
+            self._admitting.append(claimed)
+            runnable += claimed.refusal is None and not claimed.put_off_until
+        self.stats.claimed += len(held)
+        self._lifeline.hold(held)
+        return runnable
+
+    def _admit(self, claimed: Claimed, admission: str) -> None:
+        if admission == "lost":
+            self._count_lost(claimed.id, claimed.receipt)
+            self._lifeline.let_go([claimed.receipt])
+        elif admission == "duplicate":
+            self._settle(claimed, Duplicate(), started=False)
+        elif admission == "cancel":
+            self._settle(claimed, Cancel())
+        elif claimed.refusal is not None:
+            self._settle(claimed, claimed.refusal)
+        elif claimed.put_off_until:
+            self._settle(claimed, Defer(0, ""))
+        elif self._stopping:
+            self._settle(claimed, Release())
+        else:
+            self._begin(claimed)
+
+    def _begin(self, claimed: Claimed) -> None:
+        job, policy = claimed.job, self.pool.job
+        assert job is not None  # noqa: S101
+        attempt = Attempt(
+            claimed,
+            queue=self._queue,
+            queue_name=self.pool.queue,
+            loop=self._loop,
+            max_attempts=min(policy.max_attempts, job.max_attempts or policy.max_attempts),
+            timeout_seconds=min(policy.timeout_seconds, job.timeout_seconds or policy.timeout_seconds),
+        )
+        if job.time is not None and claimed.entry.attempts == 0:
+            self.stats.latency.add(max(self._clock.now() - job.time, 0) / 1000)
+        self.running[claimed.receipt] = attempt
+        attempt.task = self._loop.create_task(attempt.run(self._open_handlers, self._finished))
+        if not self._sweeping:
+            self._sweeping = True
+            self._loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def _finished(self, attempt: Attempt) -> None:
+        """Judge an attempt that has ended."""
+        if self.running.pop(attempt.receipt, None) is None:
+            return  # it was given up before, and what it says now is too late
+        self._poke.set()
+        outcome = attempt.outcome
+        if attempt.end is End.LOST or outcome is None:
+            self._lifeline.let_go([attempt.receipt])
+            return
+        policy = self.pool.job
+        if attempt.max_attempts != policy.max_attempts:
+            policy = policy.model_copy(update={"max_attempts": attempt.max_attempts})
+        verdict = judge(outcome, attempt=attempt.attempt, policy=policy, roll=self._roll())
+        self._settle(attempt.claimed, verdict, seconds=self._loop.time() - attempt.began)
+
+    def _settle(self, claimed: Claimed, verdict: Verdict, *, started: bool = True, seconds: float = 0) -> None:
+        made = settlement(
+            claimed, verdict, queue=self.pool.queue, now=self._clock.now(), started=started, seconds=seconds
+        )
+        self._settlements.append(made)
+        self.stats.settled[made.verb] += 1
+        if seconds:
+            self.stats.attempt.add(seconds)
+        tell_settled(made.verb, self.pool.queue, claimed.id, verdict, attempt=claimed.attempt, seconds=seconds)
+        self._poke.set()
+
+    def give_everything_up(self, culprit: Attempt | None) -> list[Settlement]:
+        """Write off what is in hand, as the process is about to end: `culprit` failed, the others are given back."""
+        for claimed in self._admitting:
+            self._settle(claimed, Release(), started=False)
+        for attempt in list(self.running.values()):
+            attempt.outcome = attempt.ended()
+            if attempt is culprit:
+                message = f"not done within {attempt.timeout_seconds:g} s, and the handler blocked the event loop"
+                attempt.outcome = Failed("timeout", message)
+            attempt.end = End.RELEASE
+            self._finished(attempt)
+        return self._settlements
+
+    # Time.
+
+    def _sweep(self) -> None:
+        """End what ran out of time, and give up what can't be ended. One timer for all jobs."""
+        now = self._loop.time()
+        for attempt in list(self.running.values()):
+            if attempt.end is None:
+                if now >= attempt.deadline:
+                    attempt.stop(End.TIMEOUT)
+            elif now >= attempt.ended_at + self._patience.grace:
+                self._give_up(attempt)
+        self._sweeping = bool(self.running)
+        if self._sweeping:
+            self._loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def _give_up(self, attempt: Attempt) -> None:
+        """Settle a job whose handler ignores its cancellation; the process has to end to be rid of it."""
+        log.error(
+            "handler.stuck",
+            queue=self.pool.queue,
+            job=attempt.id,
+            reason=f"the handler went on for {self._patience.grace:g} s after it was cancelled ({attempt.end})",
+            then="the runner finishes its other jobs and ends, to be started anew",
+        )
+        self.stuck.append(attempt)
+        if attempt.end is End.TIMEOUT:
+            message = f"not done within {attempt.timeout_seconds:g} s, and the handler ignored its cancellation"
+            attempt.outcome = Failed("timeout", message)
+        else:
+            attempt.outcome = attempt.ended()
+        self._finished(attempt)
+        if not self._stopping:
+            self.stop()

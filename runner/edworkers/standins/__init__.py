@@ -1,0 +1,1 @@
+"""Servers on loopback that take the place of services that are not configured."""
