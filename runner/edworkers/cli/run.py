@@ -4,27 +4,18 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import uvloop
 
 from edworkers import compose
+from edworkers.core.errors import SettingsError
 from edworkers.pipeline.runner import Exit, Patience
 from edworkers.telemetry import log
 
 _MARGIN_SECONDS = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class RunArguments:
-    """What `edworkers run` was asked for."""
-
-    queues: tuple[str, ...]
-    manifest: Path | None = None
-    processes: int = 1
-    reload: bool = False
 
 
 def run_one(pool: compose.Pool, env: Mapping[str, str], options: compose.RunOptions) -> int:
@@ -40,18 +31,30 @@ def run_one(pool: compose.Pool, env: Mapping[str, str], options: compose.RunOpti
 
 async def _run_one(pool: compose.Pool, env: Mapping[str, str], options: compose.RunOptions) -> Exit:
     stopping = Stopping(options.patience)
-    async with compose.open_redis(env) as client:
-        running = compose.RunningPool(pool, env, client, options)
-        stopping.call(running.runner.stop)
-        try:
+    try:
+        async with compose.open_redis(env) as client:
+            running = compose.RunningPool(pool, env, client, options)
+            stopping.call(running.runner.stop)
             return await running.run()
-        except asyncio.CancelledError:
-            log.error("runner.gave_up", reason="Redis didn't answer; jobs go back when their leases end")
-            return Exit.DONE
+    except asyncio.CancelledError:
+        log.error("runner.gave_up", reason="stopped while Redis didn't answer; jobs go back when their leases end")
+        return Exit.DONE
+
+
+def run_keeper(pools: Sequence[compose.Pool], env: Mapping[str, str]) -> int:
+    """Run a keeper in this process until it is stopped."""
+
+    async def keep() -> int:
+        Stopping(Patience())
+        with suppress(asyncio.CancelledError):
+            await compose.run_keeper(pools, env)
+        return 0
+
+    return uvloop.run(keep())
 
 
 class Stopping:
-    """Turns SIGTERM and SIGINT into a graceful end, and a second one, or too long a wait, into a quick one."""
+    """Turns SIGTERM and SIGINT into a graceful end, and too long a wait into a quick one."""
 
     def __init__(self, patience: Patience) -> None:
         self._loop = asyncio.get_running_loop()
@@ -78,11 +81,71 @@ class Stopping:
             self._task.cancel()
 
 
-def run_options(env: Mapping[str, str], health_port: int | None = None) -> compose.RunOptions:
-    """Read how a runner is to be run from the environment."""
-    port = env.get("EDWORKERS_HEALTH_PORT")
+def run_several(
+    queues: Sequence[str], processes: int, env: Mapping[str, str], *, pool: Path | None, reload: bool
+) -> int:
+    """Run `processes` runners for each queue, in processes of their own, until stopped."""
+    from edworkers.cli.supervise import Program, Supervisor, edworkers_command, reload_on_change
+
+    more = ("--pool", str(pool)) if pool is not None else ()
+    child_env = {name: value for name, value in env.items() if name != "EDWORKERS_HEALTH_PORT"}
+    programs = [
+        Program(f"{queue}-{number}", edworkers_command("run", queue, "--processes", "1", *more), child_env)
+        for queue in queues
+        for number in range(1, processes + 1)
+    ]
+
+    async def supervise() -> int:
+        supervisor = Supervisor(programs, run_options(env).patience.drain + 15)
+        watching = asyncio.create_task(reload_on_change(supervisor, [Path.cwd()])) if reload else None
+        try:
+            return await supervisor.run()
+        finally:
+            if watching is not None:
+                watching.cancel()
+
+    return asyncio.run(supervise())
+
+
+def run_options(env: Mapping[str, str]) -> compose.RunOptions:
+    """Read how a runner is to be run from the environment.
+
+    Raises SettingsError with every fault.
+    """
+    faults: list[str] = []
+    port = _number(env, "EDWORKERS_HEALTH_PORT", 65535, faults)
+    drain = _number(env, "EDWORKERS_DRAIN_SECONDS", 86400, faults)
+    if faults:
+        raise SettingsError("nothing was started, for these settings can't be used:", faults)
     return compose.RunOptions(
-        health_host=env.get("EDWORKERS_HEALTH_HOST", "127.0.0.1"),
-        health_port=health_port if health_port is not None else (int(port) if port else None),
-        patience=Patience(drain=float(env.get("EDWORKERS_DRAIN_SECONDS", "25"))),
+        health_host=env.get("EDWORKERS_HEALTH_HOST") or "127.0.0.1",
+        health_port=port,
+        patience=Patience(drain=25 if drain is None else drain),
     )
+
+
+def process_count(env: Mapping[str, str], asked: int | None) -> int:
+    """Say how many processes a queue gets: as asked, or EDWORKERS_PROCESSES or PM2_INSTANCES, or one.
+
+    Raises SettingsError.
+    """
+    if asked is not None:
+        return asked
+    faults: list[str] = []
+    for name in ("EDWORKERS_PROCESSES", "PM2_INSTANCES"):
+        count = (os.cpu_count() or 1) if env.get(name) == "max" else _number(env, name, 256, faults)
+        if faults:
+            raise SettingsError("nothing was started, for these settings can't be used:", faults)
+        if count is not None:
+            return max(count, 1)
+    return 1
+
+
+def _number(env: Mapping[str, str], name: str, most: int, faults: list[str]) -> int | None:
+    value = env.get(name)
+    if not value:
+        return None
+    if value.isascii() and value.isdigit() and int(value) <= most:
+        return int(value)
+    faults.append(f"{name}: {value!r} is no number from 0 to {most}")
+    return None

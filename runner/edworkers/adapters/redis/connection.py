@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import hiredis
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -67,11 +68,26 @@ def without_password(url: str) -> str:
     return urlunsplit((parts.scheme, f"***@{host}" if parts.password else host, parts.path, "", ""))
 
 
+class _PackedByHiredis:
+    """Writes commands by hiredis' C code: a cycle has hundreds of words, and writing them by Python took most time."""
+
+    def pack_command(self, *words: Any) -> list[bytes]:
+        return [hiredis.pack_command(words)]
+
+
+class _Connection(_PackedByHiredis, redis.asyncio.Connection):  # type: ignore[misc]
+    pass
+
+
+class _TLSConnection(_PackedByHiredis, redis.asyncio.SSLConnection):
+    pass
+
+
 def connect(url: str) -> "redis.asyncio.Redis":
     """Make a client of one connection, opened at its first command."""
-    return redis.asyncio.Redis.from_url(
+    pool = redis.asyncio.ConnectionPool.from_url(
         url,
-        single_connection_client=True,
+        connection_class=_TLSConnection if url.startswith("rediss:") else _Connection,
         retry=AsyncRetry(NoBackoff(), 0),
         socket_timeout=SOCKET_TIMEOUT_SECONDS,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -79,6 +95,8 @@ def connect(url: str) -> "redis.asyncio.Redis":
         health_check_interval=0,
         protocol=3,
     )
+    pool.connection_class = _TLSConnection if url.startswith("rediss:") else _Connection
+    return redis.asyncio.Redis(connection_pool=pool, single_connection_client=True)
 
 
 def connect_blocking(url: str, timeout_seconds: float) -> "redis.Redis":

@@ -73,8 +73,8 @@ class RedisQueue:
         ]
         args += (len(settlements), len(starts))
         for s in settlements:
-            args += (s.verb, s.receipt, s.job_id, s.origin, s.unique_key, s.attempts, s.begun, round(s.seconds, 6))
-            args += (s.body, s.delay_ms, s.due, s.gate_ms, int(s.started), len(s.follow_ups), *s.follow_ups)
+            more = _more(s)
+            args += (s.verb, s.receipt, s.job_id, s.unique_key, s.begun, f"{s.seconds:.6f}", s.body, len(more), *more)
         for start in starts:
             args += start
         prefix = self._job_prefix
@@ -164,6 +164,15 @@ class RedisQueue:
                 await pipe.execute()
 
         await until_answered("throttle", call)
+
+
+def _more(s: Settlement) -> Sequence[str | bytes | int]:
+    """Write what a settlement says beyond what all do."""
+    if s.verb == "ack":
+        return s.follow_ups
+    if s.verb in {"retry", "defer"}:
+        return (s.origin, s.attempts, s.delay_ms, s.due, s.gate_ms)
+    return (s.origin, int(s.started)) if s.verb == "release" else ()
 
 
 def _read_cycle(reply: list[Any], *, repeated: bool) -> Cycle:

@@ -2,7 +2,8 @@
 -- KEYS: pending arrived inflight lease delayed entries dead finished outbox paused gate throttled cancel unique totals,
 --       then the record of each settled and of each starting job.
 -- ARGV: token want lease_ms repeated result_ms dead_ms max_bytes #settlements #starts,
---       settlements (verb receipt id origin unique attempts begun seconds body delay due gate started #follow_ups follow_ups…),
+--       settlements (verb receipt id unique begun seconds body #more more…; more is for ack the follow-up jobs,
+--       for retry and defer: origin attempts delay due gate, for release: origin started),
 --       starts (receipt id origin attempt unique type).
 -- Atomic because a job may be in one place only, and a result, its follow-up jobs and its end belong together.
 -- Safe to repeat with the same token: receipts that are settled are gone, and what was claimed is handed out again.
@@ -20,36 +21,30 @@ local function take(count)
   return unpack(ARGV, at - count + 1, at)
 end
 
-local lost, counts = {}, {}
-for _ = 1, tonumber(ARGV[8]) do
-  local s, count = {}, 0
-  s.verb, s.receipt, s.id, s.origin, s.unique, s.attempts, s.begun, s.seconds, s.body, s.delay, s.due, s.gate, s.started, count =
-    take(14)
-  s.attempts, s.delay, s.due, s.gate = tonumber(s.attempts), tonumber(s.delay), tonumber(s.due), tonumber(s.gate)
-  s.started, s.follow_ups, job = tonumber(s.started), {take(tonumber(count))}, job + 1
-  s.job = KEYS[job]
-  local raw = redis.call('HGET', K.inflight, s.receipt)
-  if raw then
-    redis.call('HDEL', K.inflight, s.receipt)
-    redis.call('ZREM', K.lease, s.receipt)
-    settle[s.verb](s, raw, now)
-    counts[s.verb] = (counts[s.verb] or 0) + 1
+A.cancels = redis.call('EXISTS', K.cancel) == 1
+local lost, counts, freed = {}, {}, {}
+for i = 1, tonumber(ARGV[8]) do
+  local s, count = {job = KEYS[job + i]}, 0
+  s.verb, s.receipt, s.id, s.unique, s.begun, s.seconds, s.body, count = take(8)
+  s.more = {take(tonumber(count))}
+  if settle_one(s, now) then
+    counts[s.verb], freed[#freed + 1] = (counts[s.verb] or 0) + 1, s.receipt
   else
     lost[#lost + 1] = s.receipt
   end
 end
+if #freed > 0 then redis.call('ZREM', K.lease, unpack(freed)) end
 for verb, count in pairs(counts) do redis.call('HINCRBY', K.totals, verb, count) end
+write_kept()
 
-local admissions = {}
-local starts = tonumber(ARGV[9])
-local cancels = starts > 0 and redis.call('EXISTS', K.cancel) == 1
-for i = 1, starts do
-  local s = {}
+local starts, admissions = {}, {}
+for i = 1, tonumber(ARGV[9]) do
+  local s = {job = KEYS[job + ARGV[8] + i]}
   s.receipt, s.id, s.origin, s.attempt, s.unique, s.type = take(6)
-  job = job + 1
-  s.job = KEYS[job]
-  admissions[i] = start(s, redis.call('ZSCORE', K.lease, s.receipt), cancels, now)
+  starts[i], admissions[i] = s, s.receipt
 end
+local held = #starts > 0 and redis.call('ZMSCORE', K.lease, unpack(admissions))
+for i, s in ipairs(starts) do admissions[i] = start(s, held[i], now) end
 
 local want, closed, deliveries = tonumber(ARGV[2]), closed_for(), {}
 if ARGV[4] == '1' then deliveries = claimed_before(want) end

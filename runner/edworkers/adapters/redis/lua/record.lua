@@ -8,10 +8,13 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
--- Lists a finished job's record in `index` (finished or dead) and lets the record outlive its place there by a day.
+-- A record outlives its place in `finished` or `dead`, so that the one who trims these finds it.
+local RECORD_GRACE_MS = 86400000
+
+-- Lists a finished job's record in `index` (finished or dead).
 local function keep(index, totals, job, id, bytes, now, milliseconds)
   redis.call('HSET', job, 'bytes', bytes)
-  redis.call('PEXPIRE', job, text(milliseconds + 86400000))
+  redis.call('PEXPIRE', job, text(milliseconds + RECORD_GRACE_MS))
   redis.call('ZADD', index, text(now), bytes .. ':' .. id)
   redis.call('HINCRBY', totals, 'recordBytes', bytes)
 end

@@ -1,23 +1,26 @@
 -- Part of cycle.lua: what becomes of a job that a runner holds. The receipt in `inflight` is the proof that it does.
-local function finish(s, state, index, bytes, milliseconds, now)
-  redis.call('HSET', s.job, 'state', state, 'finishedAt', text(now), 'attempts', s.begun, 'seconds', s.seconds)
-  keep(index, K.totals, s.job, s.id, bytes + #s.id + 300, now, milliseconds)
+local kept, kept_bytes = {}, 0
+
+-- What many jobs have in common is written once for all of them, by write_kept.
+local function finish(s, state, index, milliseconds, now, size, ...)
+  local bytes = size + #s.id + 300
+  redis.call('HSET', s.job, 'state', state, 'finishedAt', text(now), 'attempts', s.begun, 'seconds', s.seconds,
+             'bytes', bytes, ...)
+  redis.call('PEXPIRE', s.job, text(milliseconds + RECORD_GRACE_MS))
+  kept[index] = kept[index] or {}
+  local members = kept[index]
+  members[#members + 1], members[#members + 2] = text(now), bytes .. ':' .. s.id
+  kept_bytes = kept_bytes + bytes
   free_unique(K.unique, s.unique, s.id)
-  redis.call('ZREM', K.cancel, s.id)
+  if A.cancels then redis.call('ZREM', K.cancel, s.id) end
 end
 
-local function put_off(s, raw, now)
-  local entry = read_entry(raw)
-  local due = s.due > 0 and s.due or now + s.delay
-  entry.attempts, entry.due, entry.origin = s.attempts, due, s.origin
-  redis.call('ZADD', K.delayed, text(due), s.id)
-  redis.call('HSET', K.entries, s.id, write_entry(entry))
-  redis.call('HSET', s.job, 'state', 'delayed', 'dueAt', text(due), 'attempts', s.begun,
-             'error', s.body)
-  redis.call('PEXPIRE', s.job, text(due - now + A.dead_ms))
+local function write_kept()
+  for index, members in pairs(kept) do redis.call('ZADD', index, unpack(members)) end
+  if kept_bytes > 0 then redis.call('HINCRBY', K.totals, 'recordBytes', kept_bytes) end
 end
 
-local function close_gate(milliseconds, now)
+local function close_gate(milliseconds)
   if milliseconds > redis.call('PTTL', K.gate) then
     redis.call('SET', K.gate, '1', 'PX', text(milliseconds))
   end
@@ -27,29 +30,48 @@ local function close_gate(milliseconds, now)
   end
 end
 
+local function put_off(s, raw, now)
+  local entry = read_entry(raw)
+  local origin, attempts, delay, due, gate = unpack(s.more)
+  due = tonumber(due) > 0 and tonumber(due) or now + delay
+  entry.attempts, entry.due, entry.origin = tonumber(attempts), due, origin
+  redis.call('ZADD', K.delayed, text(due), s.id)
+  redis.call('HSET', K.entries, s.id, write_entry(entry))
+  redis.call('HSET', s.job, 'state', 'delayed', 'dueAt', text(due), 'attempts', s.begun,
+             'error', s.body)
+  redis.call('PEXPIRE', s.job, text(due - now + A.dead_ms))
+  if tonumber(gate) > 0 then close_gate(tonumber(gate)) end
+end
+
 local settle = {}
-function settle.ack(s, raw, now)
-  redis.call('HSET', s.job, 'result', s.body)
-  finish(s, 'done', K.finished, #s.body, A.result_ms, now)
-  for _, follow_up in ipairs(s.follow_ups) do redis.call('LPUSH', K.outbox, follow_up) end
+function settle.ack(s, _, now)
+  finish(s, 'done', K.finished, A.result_ms, now, #s.body, 'result', s.body)
+  for _, follow_up in ipairs(s.more) do redis.call('LPUSH', K.outbox, follow_up) end
 end
 settle.retry = put_off
-function settle.defer(s, raw, now)
-  put_off(s, raw, now)
-  if s.gate > 0 then close_gate(s.gate, now) end
-end
+settle.defer = put_off
 function settle.bury(s, raw, now)
   local payload = read_entry(raw).payload
-  redis.call('HSET', s.job, 'error', s.body, 'payload', payload)
-  finish(s, 'dead', K.dead, #payload + #s.body, A.dead_ms, now)
+  finish(s, 'dead', K.dead, A.dead_ms, now, #payload + #s.body, 'error', s.body, 'payload', payload)
 end
-function settle.cancel(s, raw, now)
-  finish(s, 'cancelled', K.finished, 0, A.result_ms, now)
+function settle.cancel(s, _, now)
+  finish(s, 'cancelled', K.finished, A.result_ms, now, 0)
 end
 function settle.duplicate() end
 function settle.release(s, raw)
   local entry = read_entry(raw)
-  entry.origin = s.origin
+  entry.origin = s.more[1]
   redis.call('RPUSH', K.pending, write_entry(entry))
-  if s.started == 1 then redis.call('HSET', s.job, 'state', 'pending') end
+  if s.more[2] == '1' then redis.call('HSET', s.job, 'state', 'pending') end
+end
+
+-- Only these need the job's bytes; for the others the receipt's place in the hash is proof enough.
+local needs_entry = {retry = true, defer = true, bury = true, release = true}
+
+local function settle_one(s, now)
+  local raw = true
+  if needs_entry[s.verb] then raw = redis.call('HGET', K.inflight, s.receipt) end
+  if not raw or redis.call('HDEL', K.inflight, s.receipt) == 0 then return false end
+  settle[s.verb](s, raw, now)
+  return true
 end

@@ -14,10 +14,9 @@ local function begin(s, record, now)
              'startedAt', text(now))
   if s.type ~= '' then redis.call('HSET', s.job, 'type', s.type) end
   if s.unique ~= '' then redis.call('HSET', s.job, 'unique', s.unique) end
-  redis.call('PEXPIRE', s.job, text(A.dead_ms))
 end
 
-local function start(s, held, cancels, now)
+local function start(s, held, now)
   if not held then return 'lost' end
   local record = redis.call('HMGET', s.job, 'state', 'origin')
   if not same_job(s, record) then return 'duplicate' end
@@ -27,6 +26,6 @@ local function start(s, held, cancels, now)
     redis.call('HSET', K.unique, s.unique, s.id)
   end
   begin(s, record, now)
-  if cancels and redis.call('ZSCORE', K.cancel, s.id) then return 'cancel' end
+  if A.cancels and redis.call('ZSCORE', K.cancel, s.id) then return 'cancel' end
   return 'start'
 end

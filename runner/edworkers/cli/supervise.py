@@ -1,0 +1,101 @@
+"""Several runners on one machine, each a process of its own that is started anew when it ends by itself."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from edworkers.telemetry import log
+
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 30.0
+_HEALTHY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A process to be kept running."""
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+def edworkers_command(*words: str) -> tuple[str, ...]:
+    """Give the command line that runs edworkers by the same Python as this process."""
+    return (sys.executable, "-m", "edworkers", *words)
+
+
+class Supervisor:
+    """Keeps programs running until it is stopped; passes SIGTERM and SIGINT on and waits for their end."""
+
+    def __init__(self, programs: Sequence[Program], drain_seconds: float = 40) -> None:
+        self._programs = programs
+        self._drain_seconds = drain_seconds
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """End all programs; a second call ends them at once."""
+        number = signal.SIGKILL if self._stopping.is_set() else signal.SIGTERM
+        self._stopping.set()
+        self._signal_all(number)
+
+    async def restart_all(self) -> None:
+        """End every program gracefully, to be started anew."""
+        self._signal_all(signal.SIGTERM)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for process in self._processes.values():
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+
+    async def run(self) -> int:
+        """Run until stopped; returns 0, or 1 if a program had to be killed."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        codes = await asyncio.gather(*(self._keep(program) for program in self._programs))
+        return max(codes, default=0)
+
+    async def _keep(self, program: Program) -> int:
+        pause = _FIRST_PAUSE_SECONDS
+        while not self._stopping.is_set():
+            began = asyncio.get_running_loop().time()
+            process = await asyncio.create_subprocess_exec(*program.command, env=program.env, start_new_session=True)
+            self._processes[program.name] = process
+            code = await self._wait(process)
+            del self._processes[program.name]
+            if self._stopping.is_set():
+                return int(code == -signal.SIGKILL)
+            lived = asyncio.get_running_loop().time() - began
+            pause = _FIRST_PAUSE_SECONDS if lived > _HEALTHY_SECONDS else min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            log.warning("process.ended", program=program.name, code=code, again_in_seconds=round(pause, 1))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+        return 0
+
+    async def _wait(self, process: asyncio.subprocess.Process) -> int:
+        """Wait for a process to end; once stopping, no longer than the time to drain."""
+        ended = asyncio.ensure_future(process.wait())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        try:
+            return await asyncio.wait_for(ended, self._drain_seconds if not ended.done() else None)
+        except TimeoutError:
+            log.error("process.killed", pid=process.pid, reason=f"still there {self._drain_seconds:g} s after SIGTERM")
+            process.kill()
+            return await process.wait()
+
+
+async def reload_on_change(supervisor: Supervisor, folders: Sequence[Path]) -> None:
+    """Restart all programs whenever a Python file below these folders changes."""
+    from watchfiles import PythonFilter, awatch
+
+    async for changes in awatch(*folders, watch_filter=PythonFilter()):
+        log.info("reload", files=sorted({path for _, path in changes})[:5])
+        await supervisor.restart_all()
