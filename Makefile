@@ -10,7 +10,7 @@ help:  ## list the targets
 setup: $(SETUP)  ## the virtual environment (.venv) with edworkers in it
 $(SETUP): requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(V)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(V)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
 	$(V)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

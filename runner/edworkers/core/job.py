@@ -14,15 +14,18 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, NamedTuple, cast
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
-from edworkers.core.settings import MAX_PAYLOAD_BYTES, faults_of
+from edworkers.core.settings import MAX_PAYLOAD_BYTES, faults_of, in_short
 
 _HEADER = re.compile(rb"\x1e(\d{1,9}) (\d{1,9}) (\d{1,15}) ([!-~]{1,128})\n")
 _ID = re.compile(r"[!-~]{1,128}")
+_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", re.ASCII)
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _MAX_DELAY_SECONDS = 366 * 86400
+_MAX_UNKNOWN_FIELDS = 100
 
 JobId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
 
@@ -53,15 +56,27 @@ def read_entry(raw: bytes) -> Entry:
 
 
 def write_entry(entry: Entry) -> bytes:
-    """Write an entry with its header; the inverse of `read_entry`."""
+    """Write an entry with its header, or without one where it has no origin; the inverse of `read_entry`."""
+    if not entry.origin:
+        return entry.payload
     header = f"\x1e{entry.deliveries} {entry.attempts} {entry.due} {entry.origin}\n"
     return header.encode("ascii") + entry.payload
+
+
+def _must_be_a_date(value: object) -> object:
+    """Refuse a bare number in a string, which would be taken for seconds since 1970: "2026" must not start a job."""
+    if isinstance(value, str) and _DATE_AND_TIME.match(value):
+        return value
+    raise ValueError("must be a date and time with its zone, such as 2026-01-31T09:00:00Z")
+
+
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_must_be_a_date)]
 
 
 class Envelope(BaseModel):
     """The fields of a job beside its data. Fields that aren't named here (CloudEvents extensions) are left alone."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, strict=True, extra="ignore")
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True, extra="ignore")
 
     data: dict[str, Any] = Field(default_factory=dict[str, Any])
     """What the work is about, checked against the handler's own schema."""
@@ -69,16 +84,16 @@ class Envelope(BaseModel):
     """Key for status, result and de-duplication: 1 to 128 printable ASCII characters without spaces."""
     type: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
     """Which handler of the queue, where it has several."""
-    time: AwareDatetime | None = None
+    time: Moment | None = None
     """When the producer made the job."""
     source: str | None = None
     traceparent: str | None = Field(default=None, pattern=r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
     """W3C trace context."""
-    run_at: AwareDatetime | None = None
+    run_at: Moment | None = None
     """Not before this time."""
     delay: float | None = Field(default=None, ge=0, le=_MAX_DELAY_SECONDS, allow_inf_nan=False)
     """Not before this many seconds after `time`, or after a runner first sees the job."""
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     """Bury instead of starting later than this."""
     max_attempts: int | None = Field(default=None, ge=1)
     timeout_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -122,7 +137,7 @@ def decode(payload: bytes, fallback_id: str, now: int, max_bytes: int = MAX_PAYL
     try:
         document: Any = from_json(payload, allow_inf_nan=False)
     except ValueError as error:
-        return Malformed(fallback_id, (_explain_json(str(error)),))
+        return Malformed(fallback_id, (_explain_json(str(error), payload),))
     if not isinstance(document, dict):
         return Malformed(fallback_id, (f"must be a JSON object, not {_json_kind(document)}",))
     return _read_document(cast("dict[str, Any]", document), payload, fallback_id, now)
@@ -142,13 +157,13 @@ def _read_document(document: dict[str, Any], payload: bytes, fallback_id: str, n
 
 def _read_envelope(document: dict[str, Any], payload: bytes, fallback_id: str, now: int) -> Job | Malformed:
     faults = _misspelled(document)
+    if document.get("runAt") is not None and document.get("delay") is not None:
+        faults = (*faults, "runAt, delay: give one of them, not both")
     try:
         envelope = Envelope.model_validate_json(payload)
     except ValidationError as error:
         found = faults_of([(fault["loc"], fault["msg"]) for fault in error.errors(include_url=False)])
         return Malformed(_usable_id(document, fallback_id), (*found, *faults))
-    if envelope.run_at is not None and envelope.delay is not None:
-        faults = (*faults, "runAt, delay: give one of them, not both")
     if faults:
         return Malformed(envelope.id or fallback_id, faults)
     made = _ms(envelope.time)
@@ -176,10 +191,14 @@ def _misspelled(document: dict[str, Any]) -> tuple[str, ...]:
     faults: list[str] = []
     if "data_base64" in document:
         faults.append("data_base64: not taken here; send data as a JSON object")
-    for name in document.keys() - _NAMES.keys():
+    unknown = document.keys() - _NAMES.keys()
+    if len(unknown) > _MAX_UNKNOWN_FIELDS:
+        # To compare very many names would hold up the runner's other jobs.
+        return (*faults, f"{len(unknown)} fields beside data are unknown: put them into data")
+    for name in unknown:
         close = get_close_matches(name.lower().replace("_", ""), _CLOSE_NAMES, n=1, cutoff=0.9)
         if close:
-            faults.append(f"{name}: unknown; did you mean {_CLOSE_NAMES[close[0]]}?")
+            faults.append(f"{in_short(name)}: unknown; did you mean {_CLOSE_NAMES[close[0]]}?")
     return tuple(sorted(faults))
 
 
@@ -192,9 +211,17 @@ def _ms(moment: datetime | None) -> int | None:
     return None if moment is None else round(moment.timestamp() * 1000)
 
 
-def _explain_json(message: str) -> str:
+def _explain_json(message: str, payload: bytes) -> str:
+    if payload.startswith(_BYTE_ORDER_MARKS):
+        return "not JSON: begins with a byte order mark; send UTF-8 without one"
+    try:
+        payload.decode()
+    except UnicodeDecodeError as error:
+        return f"not JSON: not UTF-8, byte 0x{payload[error.start]:02x} at position {error.start}"
     if "recursion limit" in message:
         return "nested too deeply: at most 200 levels are read"
+    if "hex escape" in message:
+        return f"not JSON: {message}; was the text cut in the middle of an emoji (half of a surrogate pair)?"
     return f"not JSON: {message}"
 
 

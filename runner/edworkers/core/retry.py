@@ -13,5 +13,5 @@ def backoff_seconds(
     try:
         wait = min(initial * factor**steps, maximum)
     except OverflowError:
-        wait = maximum
+        wait = maximum if initial > 0 else 0.0
     return wait * (1 + jitter * (2 * roll - 1))

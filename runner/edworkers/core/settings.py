@@ -13,7 +13,9 @@ from pydantic.alias_generators import to_camel
 from edworkers.core.keys import QUEUE_NAME
 
 MAX_PAYLOAD_BYTES = 1024 * 1024
-_QUANTITY = re.compile(r"(\d+)(Ki|Mi|Gi)?")
+_MOST_FAULTS = 50
+_LONGEST_NAME = 60
+_QUANTITY = re.compile(r"([0-9]{1,15})(Ki|Mi|Gi)?")
 _FACTORS = {None: 1, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
 
 
@@ -91,6 +93,12 @@ class Autoscaling(Settings):
     polling_interval_seconds: int = Field(default=5, ge=1)
     cooldown_seconds: int = Field(default=60, ge=0)
 
+    @model_validator(mode="after")
+    def _check_together(self) -> "Autoscaling":
+        if self.min_replicas > self.max_replicas:
+            raise ValueError(f"minReplicas {self.min_replicas} is above maxReplicas {self.max_replicas}")
+        return self
+
 
 class PoolSpec(Settings):
     """The spec of a WorkerPool."""
@@ -109,16 +117,35 @@ class PoolSpec(Settings):
 
     @model_validator(mode="after")
     def _check_together(self) -> "PoolSpec":
+        faults: list[str] = []
         if self.autoscaling is not None and self.replicas is not None:
-            raise ValueError("give replicas or autoscaling, not both")
+            faults.append("give replicas or autoscaling, not both")
         names = [window.name for window in self.limits]
         if len(set(names)) < len(names):
-            raise ValueError("each of the limits needs a name of its own")
+            faults.append("each of the limits needs a name of its own")
+        if [window.window for window in self.limits].count("minute") > 1:
+            faults.append("only one of the limits may be for a minute")
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
 
 def faults_of(errors: list[tuple[tuple[int | str, ...], str]]) -> tuple[str, ...]:
-    """Write validation errors (place, message) as one line each: `job.maxAttempts: must be …`."""
-    return tuple(
-        f"{'.'.join(str(part) for part in place)}: {message}" if place else message for place, message in errors
-    )
+    """Write validation errors (place, message) as one line each: `job.maxAttempts: must be …`.
+
+    Beyond 50 they are only counted: what is kept of a job in Redis must not outgrow the job.
+    """
+    faults = [_fault(place, message.removeprefix("Value error, ")) for place, message in errors[:_MOST_FAULTS]]
+    if len(errors) > _MOST_FAULTS:
+        faults.append(f"and {len(errors) - _MOST_FAULTS} more faults")
+    return tuple(faults)
+
+
+def _fault(place: tuple[int | str, ...], message: str) -> str:
+    return f"{'.'.join(in_short(str(part)) for part in place)}: {message}" if place else message
+
+
+def in_short(name: str) -> str:
+    """Show a stranger's name for a field: cut where it is long, escaped where it would play tricks on a terminal."""
+    shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+    return shown if shown.isprintable() else ascii(shown)

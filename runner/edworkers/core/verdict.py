@@ -7,6 +7,9 @@ from edworkers.core.outcome import Cancelled, Deferred, Done, Failed, FollowUp, 
 from edworkers.core.retry import backoff_seconds
 from edworkers.core.settings import JobPolicy
 
+LONGEST_WAIT_SECONDS = 366 * 86400
+"""No service may ask for more: a job put off for ever would be lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ack:
@@ -66,7 +69,7 @@ def judge(outcome: Outcome, *, attempt: int, policy: JobPolicy, roll: float) -> 
         case Failed():
             return _judge_failure(outcome, attempt=attempt, policy=policy, roll=roll)
         case Deferred(seconds, reason, close_gate):
-            return Defer(max(seconds, 0), reason, close_gate)
+            return Defer(_bounded(seconds), reason, close_gate)
         case Rejected(faults):
             return Bury({"kind": "rejected", "message": "; ".join(faults), "faults": list(faults)})
         case Cancelled():
@@ -92,4 +95,9 @@ def _judge_failure(failure: Failed, *, attempt: int, policy: JobPolicy, roll: fl
         jitter=backoff.jitter,
         roll=roll,
     )
-    return Retry(max(wait, failure.after_seconds or 0), error)
+    return Retry(max(wait, _bounded(failure.after_seconds or 0)), error)
+
+
+def _bounded(seconds: float) -> float:
+    """Make a wait of what a service asked for; 0 where that is less or not a number."""
+    return min(max(0.0, seconds), LONGEST_WAIT_SECONDS)

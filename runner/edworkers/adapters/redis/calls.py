@@ -1,9 +1,8 @@
 """How scripts are called."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-import redis.asyncio
 from redis.exceptions import NoScriptError
 
 from edworkers.adapters.redis.scripts import script
@@ -11,16 +10,21 @@ from edworkers.core.keys import QueueKeys
 from edworkers.ports import Enqueue
 
 
-async def run_script(
-    client: "redis.asyncio.Redis", name: str, keys: Sequence[str], args: Sequence[str | bytes | int | float]
-) -> Any:
+class Client(Protocol):
+    """What sends commands: redis-py's client, or a `Pipe`."""
+
+    async def execute_command(self, *words: Any) -> Any:
+        """Send a command and wait for its reply."""
+        ...
+
+
+async def run_script(client: Client, name: str, keys: Sequence[str], args: Sequence[str | bytes | int | float]) -> Any:
     """Run a script by its SHA-1; a server that has forgotten it is given its text."""
     wanted = script(name)
-    execute = cast("Callable[..., Awaitable[Any]]", client.execute_command)
     try:
-        return await execute("EVALSHA", wanted.sha, len(keys), *keys, *args)
+        return await client.execute_command("EVALSHA", wanted.sha, len(keys), *keys, *args)
     except NoScriptError:
-        return await execute("EVAL", wanted.text, len(keys), *keys, *args)
+        return await client.execute_command("EVAL", wanted.text, len(keys), *keys, *args)
 
 
 def enqueue_arguments(keys: QueueKeys, jobs: Sequence[Enqueue], dead_ms: int) -> tuple[list[str], list[Any]]:

@@ -75,7 +75,7 @@ class _PackedByHiredis:
         return [hiredis.pack_command(words)]
 
 
-class _Connection(_PackedByHiredis, redis.asyncio.Connection):  # type: ignore[misc]
+class _Connection(_PackedByHiredis, redis.asyncio.Connection):
     pass
 
 
@@ -87,7 +87,6 @@ def connect(url: str) -> "redis.asyncio.Redis":
     """Make a client of one connection, opened at its first command."""
     pool = redis.asyncio.ConnectionPool.from_url(
         url,
-        connection_class=_TLSConnection if url.startswith("rediss:") else _Connection,
         retry=AsyncRetry(NoBackoff(), 0),
         socket_timeout=SOCKET_TIMEOUT_SECONDS,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -96,7 +95,9 @@ def connect(url: str) -> "redis.asyncio.Redis":
         protocol=3,
     )
     pool.connection_class = _TLSConnection if url.startswith("rediss:") else _Connection
-    return redis.asyncio.Redis(connection_pool=pool, single_connection_client=True)
+    client = redis.asyncio.Redis(connection_pool=pool, single_connection_client=True)
+    client.auto_close_connection_pool = True
+    return client
 
 
 def connect_blocking(url: str, timeout_seconds: float) -> "redis.Redis":

@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import redis.asyncio
+import redis
 
-from edworkers.adapters.redis.calls import run_script
+from edworkers.adapters.redis.calls import Client, run_script
 from edworkers.adapters.redis.connection import until_answered
 from edworkers.core.keys import LimiterKeys
 from edworkers.core.limits import MINUTE_MS, period_at, periods
@@ -19,7 +19,7 @@ class RedisLimiter:
 
     def __init__(
         self,
-        client: "redis.asyncio.Redis",
+        client: Client,
         name: str,
         windows: Sequence[Window],
         *,
@@ -71,17 +71,20 @@ class RedisLimiter:
     async def usage(self) -> list[Usage]:
         """Tell how much of each window is used."""
         now = self._now()
-        client: Any = self._client
-        used: dict[bytes, bytes] = await client.hgetall(self._keys.used)
+        used: dict[bytes, bytes] = await self._client.execute_command("HGETALL", self._keys.used)
         out: list[Usage] = []
         if self._rolling is not None:
-            members = await client.zrange(self._keys.rolling, 0, -1, withscores=True)
-            fresh = [(int(member.rpartition(b":")[2]), at) for member, at in members if at > now - MINUTE_MS]
-            resets = int(fresh[0][1]) + MINUTE_MS if fresh else now
-            out.append(Usage(self._rolling.name, sum(n for n, _ in fresh), self._rolling.limit, resets))
+            out.append(await self._rolling_usage(self._rolling, now))
         for window in self._calendar:
             period = period_at(window, now, now)
             if period is not None:
                 count = int(used.get(f"{window.name}@{period.start}".encode(), 0))
                 out.append(Usage(window.name, count, window.limit, period.end))
         return out
+
+    async def _rolling_usage(self, window: Window, now: int) -> Usage:
+        key = self._keys.rolling
+        fresh: list[bytes] = await self._client.execute_command("ZRANGEBYSCORE", key, f"({now - MINUTE_MS}", "+inf")
+        oldest = await self._client.execute_command("ZSCORE", key, fresh[0]) if fresh else None
+        resets_at = int(oldest) + MINUTE_MS if oldest is not None else now
+        return Usage(window.name, sum(int(member.rpartition(b":")[2]) for member in fresh), window.limit, resets_at)

@@ -4,9 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-import redis.asyncio
-
-from edworkers.adapters.redis.calls import enqueue_arguments, run_script
+from edworkers.adapters.redis.calls import Client, enqueue_arguments, run_script
 from edworkers.adapters.redis.connection import until_answered
 from edworkers.core.keys import QueueKeys
 from edworkers.core.settings import MAX_PAYLOAD_BYTES, Retention
@@ -20,9 +18,7 @@ _REAP_PAUSE_MS = 5000
 class RedisQueue:
     """The `JobQueue` port on Redis. Every call waits until Redis answers; what is repeated is safe to repeat."""
 
-    def __init__(
-        self, client: "redis.asyncio.Redis", queue: str, *, runner: str, lease_ms: int, retention: Retention
-    ) -> None:
+    def __init__(self, client: Client, queue: str, *, runner: str, lease_ms: int, retention: Retention) -> None:
         self._client = client
         self._keys = QueueKeys(queue)
         self._runner = runner
@@ -86,7 +82,7 @@ class RedisQueue:
         k = self._keys
 
         async def call(_repeated: bool) -> None:  # noqa: FBT001
-            while await self._client.lmove(k.arrived, k.pending, "RIGHT", "RIGHT"):
+            while await self._client.execute_command("LMOVE", k.arrived, k.pending, "RIGHT", "RIGHT"):
                 pass
 
         await until_answered("hand back a job", call)
@@ -119,7 +115,7 @@ class RedisQueue:
             names = [k.job(job_id.decode()) for job_id in ids]
 
             async def unlink(_repeated: bool) -> None:  # noqa: FBT001
-                await self._client.unlink(*names)
+                await self._client.execute_command("UNLINK", *names)
 
             await until_answered("delete records", unlink)
         return len(ids)
@@ -130,10 +126,9 @@ class RedisQueue:
         A crash in between sends one again; its id makes the second a duplicate.
         """
         outbox = self._keys.outbox
-        client: Any = self._client
 
         async def read(_repeated: bool) -> Any:  # noqa: FBT001
-            return await client.lrange(outbox, -at_most, -1)
+            return await self._client.execute_command("LRANGE", outbox, -at_most, -1)
 
         items: list[bytes] = await until_answered("read the outbox", read)
         for item in reversed(items):
@@ -143,7 +138,7 @@ class RedisQueue:
             await self._run("forward a job", "enqueue", keys, args)
 
             async def remove(_repeated: bool, item: bytes = item) -> None:  # noqa: FBT001
-                await client.lrem(outbox, -1, item)
+                await self._client.execute_command("LREM", outbox, -1, item)
 
             await until_answered("empty the outbox", remove)
         return len(items)
@@ -155,15 +150,7 @@ class RedisQueue:
 
     async def throttle(self, milliseconds: int, reason: str) -> None:
         """Tell the autoscaler that nothing can be claimed for so long."""
-        key = self._keys.throttled
-
-        async def call(_repeated: bool) -> None:  # noqa: FBT001
-            async with self._client.pipeline(transaction=True) as pipe:
-                pipe.sadd(key, reason)
-                pipe.pexpire(key, milliseconds)
-                await pipe.execute()
-
-        await until_answered("throttle", call)
+        await self._run("throttle", "throttle", (self._keys.throttled,), (milliseconds, reason))
 
 
 def _more(s: Settlement) -> Sequence[str | bytes | int]:

@@ -1,0 +1,142 @@
+"""Delivers events to receivers on the web, as Standard Webhooks has it.
+
+POST of `{"type": event, "timestamp": …, "data": payload}` with `webhook-id` (made from the job's id, so that a second
+attempt is known as the same message), `webhook-timestamp` and `webhook-signature`. Redirects and proxies are not
+followed, cookies are not kept, and of an answer only the beginning is read.
+
+Environment: WEBHOOK_SECRET (needed; `none` sends unsigned), and WEBHOOK_SECRET_<NAME> for each `secretRef`.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+from edworkers.core.outcome import Failed, Outcome, Rejected
+from edworkers.core.settings import Autoscaling, Backoff, JobPolicy, PoolSpec
+from edworkers.handlers.endpoint import host_of
+from edworkers.handlers.environment import not_installed
+from edworkers.handlers.webhook_answer import judge_answer
+from edworkers.handlers.webhook_request import WebhookData, body, message_id
+from edworkers.handlers.webhook_secrets import MissingSecretError, choose, signed_headers
+from edworkers.handlers.webhook_secrets import find_faults as faults_of_secrets
+from edworkers.ports import Handle, Handler, HandlerModule, JobContext
+
+KEPT_BYTES = 4096
+"""How much of an answer's body is read and kept."""
+
+_CONNECT_SECONDS = 5.0
+_BODY_SECONDS = 2.0
+_RESERVED_SECONDS = 1.0
+"""How much of the job's time is left for the body of an answer that comes in the last moment."""
+_IDLE_CONNECTIONS = 50
+
+POOL = PoolSpec(
+    queue="webhook",
+    handlers="edworkers.handlers.webhook",
+    concurrency=10,
+    autoscaling=Autoscaling(max_replicas=10, target_per_replica=10),
+    job=JobPolicy(timeout_seconds=15, max_attempts=5, backoff=Backoff(initial_seconds=2, factor=4)),
+)
+
+
+def find_faults(env: Mapping[str, str]) -> list[str]:
+    """Say what is wrong with the environment."""
+    return [*not_installed("webhook", "httpx2", "h2", "standardwebhooks"), *faults_of_secrets(env)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Sends messages. `client` is httpx2's, `env` where the secrets are."""
+
+    client: Any
+    env: Mapping[str, str]
+
+    async def deliver(self, data: WebhookData, job: JobContext) -> Outcome:
+        """Make one attempt and say what it comes to."""
+        import httpx2
+
+        try:
+            request = self._request(data, job)
+        except MissingSecretError as error:
+            return Failed("secret", str(error), retryable=False)
+        except httpx2.InvalidURL as error:
+            return Rejected((f"data.url: {error}",))
+        return await self._exchange(request, host_of(data.url), job.seconds_left)
+
+    def _request(self, data: WebhookData, job: JobContext) -> Any:
+        now = datetime.now(UTC)
+        message = body(data, now)
+        secrets = choose(self.env, data.secret, data.secret_ref)
+        headers = {
+            "content-type": "application/json",
+            **{name.lower(): value for name, value in (data.headers or {}).items()},
+            **signed_headers(secrets, message_id(job.id), now, message),
+        }
+        return self.client.build_request("POST", data.url, content=message, headers=headers)
+
+    async def _exchange(self, request: Any, host: str, seconds: float) -> Outcome:
+        import httpx2
+
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        patience = seconds - min(_RESERVED_SECONDS, seconds / 10)
+        try:
+            async with asyncio.timeout(patience):
+                response = await self.client.send(request, stream=True)
+        except httpx2.ConnectTimeout:
+            return Failed("timeout", f"{host} can't be reached within {_CONNECT_SECONDS:.3g} s")
+        except TimeoutError:
+            return Failed("timeout", f"{host} gave no answer within {patience:.3g} s")
+        except httpx2.HTTPError as error:
+            return Failed("connection", f"{host} can't be reached, or hung up: {error or type(error).__name__}")
+        took = clock() - began
+        beginning = await _beginning(response, min(_BODY_SECONDS, (seconds - took) / 2))
+        return judge_answer(
+            response.status_code, response.headers, beginning, host=host, seconds=took, now=datetime.now(UTC)
+        )
+
+
+async def _beginning(response: Any, seconds: float) -> bytes:
+    """Read the first bytes of a body, as many as come in time; a body that breaks off changes nothing.
+
+    The status tells whether the event was taken, and an event that was taken must not be sent again.
+    """
+    import httpx2
+
+    read = bytearray()
+    with suppress(httpx2.HTTPError, OSError):  # a TimeoutError is an OSError
+        async with asyncio.timeout(seconds), aclosing(response):
+            async for chunk in response.aiter_raw():
+                read += chunk[: KEPT_BYTES - len(read)]
+                if len(read) >= KEPT_BYTES:
+                    break
+    return bytes(read)
+
+
+def _connect() -> Any:
+    import httpx2
+
+    return httpx2.AsyncClient(
+        http2=True,
+        headers={"user-agent": "edworkers", "accept-encoding": "identity"},
+        timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=_IDLE_CONNECTIONS),
+        # One receiver's cookies are no business of another's job, and would add up.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        trust_env=False,  # through a proxy nobody would know which address is connected to
+        verify=httpx2.create_ssl_context(),
+    )
+
+
+@asynccontextmanager
+async def _open(env: Mapping[str, str]) -> AsyncGenerator[Handle]:
+    client = await asyncio.to_thread(_connect)
+    async with client:
+        yield Sender(client, env).deliver
+
+
+MODULE = HandlerModule(pool=POOL, handlers=(Handler(data=WebhookData, open=_open, faults=find_faults),))

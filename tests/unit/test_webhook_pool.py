@@ -1,0 +1,43 @@
+"""The pool of the queue `webhook`."""
+
+from pathlib import Path
+
+import yaml
+
+from edworkers.core.retry import backoff_seconds
+from edworkers.core.settings import PoolSpec
+from edworkers.handlers import registry
+from edworkers.handlers.webhook import MODULE
+
+MANIFEST = Path(__file__).parents[2] / "manifests" / "examples" / "webhook.yaml"
+
+
+def test_the_example_manifest_is_the_pool() -> None:
+    manifest = yaml.safe_load(MANIFEST.read_text())
+    assert (manifest["kind"], manifest["metadata"]["name"]) == ("WorkerPool", "webhook")
+    assert PoolSpec.model_validate(manifest["spec"]) == MODULE.pool
+
+
+def test_the_slots_the_time_and_the_attempts_are_those_of_the_platform() -> None:
+    pool = MODULE.pool
+    assert (pool.concurrency, pool.job.timeout_seconds, pool.job.max_attempts, pool.limits) == (10, 15, 5, ())
+
+
+def test_the_attempts_are_ever_further_apart_and_end_within_minutes() -> None:
+    backoff = MODULE.pool.job.backoff
+    waits = [
+        backoff_seconds(
+            failures,
+            initial=backoff.initial_seconds,
+            factor=backoff.factor,
+            maximum=backoff.max_seconds,
+            jitter=backoff.jitter,
+            roll=0.5,
+        )
+        for failures in range(1, MODULE.pool.job.max_attempts)
+    ]
+    assert waits == [2, 8, 32, 128]
+
+
+def test_the_environment_sets_the_slots() -> None:
+    assert registry.override(MODULE, MODULE.pool, {"WEBHOOK_WORKER_CONCURRENCY": "25"}).concurrency == 25
