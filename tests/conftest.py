@@ -1,9 +1,45 @@
-"""How Hypothesis tries examples: the same ones in CI every time, never judged by the machine's speed."""
+"""What tests of every kind share: how Hypothesis tries examples, and a Redis of the test run's own."""
 
+import asyncio
 import os
+from collections.abc import AsyncGenerator, Generator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+from edworkers.standins import redis as redis_standin
+from edworkers.standins.redis import RedisServer
+
+# The same examples in CI every time, never judged by the machine's speed.
 settings.register_profile("here", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.fixture(scope="session")
+def _shared_redis() -> Generator[RedisServer]:
+    """One server for all tests of this process."""
+    with asyncio.Runner() as runner:
+        serving = redis_standin.serve()
+        server = runner.run(serving.__aenter__())
+        yield server
+        runner.run(serving.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def redis_url(_shared_redis: RedisServer) -> str:
+    """The address of an empty Redis; shared by the tests of one process, one after the other."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", _shared_redis.port)
+    writer.write(b"FLUSHALL\r\nSCRIPT FLUSH\r\n")
+    assert await reader.readuntil(b"\r\n") == b"+OK\r\n"
+    assert await reader.readuntil(b"\r\n") == b"+OK\r\n"
+    writer.close()
+    await writer.wait_closed()
+    return _shared_redis.url
+
+
+@pytest.fixture
+async def redis_server() -> AsyncGenerator[RedisServer]:
+    """A server of the test's own, with everything written to disk at once, to be stopped, killed and started."""
+    async with redis_standin.serve(options={"appendonly": "yes", "appendfsync": "always"}) as server:
+        yield server
