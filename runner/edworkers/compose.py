@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +14,12 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from edworkers.adapters.redis.calls import Client
 from edworkers.adapters.redis.connection import check_server, connect, redis_url, until_answered, without_password
 from edworkers.adapters.redis.control import RedisControl
 from edworkers.adapters.redis.lifeline import RedisLifeline
 from edworkers.adapters.redis.limiter import RedisLimiter
+from edworkers.adapters.redis.pipe import Pipe
 from edworkers.adapters.redis.queue import RedisQueue
 from edworkers.core.errors import SettingsError
 from edworkers.core.settings import PoolSpec, faults_of
@@ -169,7 +171,7 @@ def new_name() -> str:
 
 
 @asynccontextmanager
-async def open_redis(env: Mapping[str, str]) -> AsyncIterator[Any]:
+async def open_redis(env: Mapping[str, str]) -> AsyncGenerator[Any]:
     """Connect, waiting until Redis answers.
 
     Raises UnsafeRedisError for one that could lose jobs, QueueUnavailableError for one that refuses us.
@@ -187,12 +189,24 @@ async def open_redis(env: Mapping[str, str]) -> AsyncIterator[Any]:
         await client.aclose()
 
 
+@asynccontextmanager
+async def open_pipe(env: Mapping[str, str]) -> AsyncGenerator[Pipe]:
+    """Connect as a runner does: for several calls at once. Raises as `open_redis` does."""
+    async with open_redis(env):
+        pass
+    pipe = Pipe(redis_url(env))
+    try:
+        yield pipe
+    finally:
+        await pipe.close()
+
+
 def control(client: Any, pool: Pool) -> RedisControl:
     """Give what producers and operators do with a pool's queue."""
     return RedisControl(client, pool.spec.queue, pool.spec.retention)
 
 
-def limiter(client: Any, spec: PoolSpec, runner: str) -> RedisLimiter | None:
+def limiter(client: Client, spec: PoolSpec, runner: str) -> RedisLimiter | None:
     """Give the limiter of a pool's queue, if it has limits."""
     return RedisLimiter(client, spec.queue, spec.limits, runner=runner, now=SystemClock().now) if spec.limits else None
 
@@ -209,7 +223,7 @@ class RunOptions:
 class RunningPool:
     """One runner with its lifeline, watchdog and endpoints."""
 
-    def __init__(self, pool: Pool, env: Mapping[str, str], client: Any, options: RunOptions) -> None:
+    def __init__(self, pool: Pool, env: Mapping[str, str], client: Client, options: RunOptions) -> None:
         spec, name = pool.spec, new_name()
         lease_ms = round(spec.lease_seconds * 1000)
         self.name = name

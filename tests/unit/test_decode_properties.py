@@ -23,8 +23,20 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 DATA = st.dictionaries(st.text(max_size=8), VALUES, max_size=4)
-NAMES = ("data", "id", "type", "time", "source", "traceparent", "runAt", "delay", "expiresAt", "maxAttempts")
-NAMES += ("timeoutSeconds", "uniqueKey", "group", "specversion", "data_base64", "runat", "datacontenttype")
+NAMES: tuple[str, ...] = (
+    "data",
+    "id",
+    "type",
+    "time",
+    "source",
+    "traceparent",
+    "runAt",
+    "delay",
+    "expiresAt",
+    "maxAttempts",
+)
+NAMES += ("timeoutSeconds", "uniqueKey", "group", "specversion", "data_base64", "runat", "datacontenttype"),
+)
 TIMES = st.one_of(
     # RFC 3339 has no offsets of seconds, which is what many zones had a century ago.
     st.datetimes(

@@ -32,7 +32,7 @@ def run_one(pool: compose.Pool, env: Mapping[str, str], options: compose.RunOpti
 async def _run_one(pool: compose.Pool, env: Mapping[str, str], options: compose.RunOptions) -> Exit:
     stopping = Stopping(options.patience)
     try:
-        async with compose.open_redis(env) as client:
+        async with compose.open_pipe(env) as client:
             running = compose.RunningPool(pool, env, client, options)
             stopping.call(running.runner.stop)
             return await running.run()

@@ -94,7 +94,7 @@ class Supervisor:
 
 async def reload_on_change(supervisor: Supervisor, folders: Sequence[Path]) -> None:
     """Restart all programs whenever a Python file below these folders changes."""
-    from watchfiles import PythonFilter, awatch
+    from watchfiles import PythonFilter, awatch  # pyright: ignore[reportUnknownVariableType] - a part of watchfiles' own
 
     async for changes in awatch(*folders, watch_filter=PythonFilter()):
         log.info("reload", files=sorted({path for _, path in changes})[:5])

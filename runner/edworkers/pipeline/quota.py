@@ -7,6 +7,7 @@ from edworkers.ports import Grant, JobQueue, Limiter
 from edworkers.telemetry import log
 
 LONG_MS = 60_000
+NOTHING = Grant("", 0, 0)
 _LONGEST_WAIT_SECONDS = 30.0
 
 
@@ -17,7 +18,6 @@ class Quota:
         self._limiter = limiter
         self._queue = queue
         self._on_open = on_open
-        self._grant: Grant | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -25,27 +25,24 @@ class Quota:
         """Whether there is no sense in asking now."""
         return self._timer is not None
 
-    async def allow(self, room: int) -> int:
-        """Reserve for up to `room` jobs; returns for how many."""
+    async def allow(self, room: int) -> Grant:
+        """Reserve for up to `room` jobs."""
         if self._limiter is None:
-            return room
+            return Grant("", room, 0)
         grant = await self._limiter.reserve(room)
-        if grant.granted:
-            self._grant = grant
-            return grant.granted
-        await self._tell(grant)
-        self.close_for(min(max(grant.retry_ms, 1) / 1000, _LONGEST_WAIT_SECONDS))
-        return 0
+        if not grant.granted:
+            await self._tell(grant)
+            self.close_for(min(max(grant.retry_ms, 1) / 1000, _LONGEST_WAIT_SECONDS))
+        return grant
 
     async def _tell(self, grant: Grant) -> None:
         log.info("limit.reached", window=grant.window, opens_in_seconds=round(grant.retry_ms / 1000, 1))
         if grant.retry_ms > LONG_MS:
             await self._queue.throttle(grant.retry_ms, grant.window)
 
-    async def used(self, count: int) -> None:
+    async def used(self, grant: Grant, count: int) -> None:
         """Give back what was reserved and not used for a job that is run."""
-        grant, self._grant = self._grant, None
-        if self._limiter is not None and grant is not None:
+        if self._limiter is not None:
             await self._limiter.refund(grant.reservation, grant.granted - count)
 
     def close_for(self, seconds: float) -> None:

@@ -1,7 +1,8 @@
 """The runner: claims, starts and settles many jobs by few calls, and works on as many at once as it has slots.
 
-One loop makes all calls to the queue, one at a time. While a call is under way handlers end and begin; the next call
-takes all of that with it. So a call costs little a job under load, and nobody waits when there is none.
+Two lanes make the calls to the queue. While a call is under way handlers end and begin; the next call takes all of that
+with it. So a call costs little a job under load, and nobody waits when there is none. When a second call is worth its
+while before the first is answered, the other lane makes it: Redis works on one while this process works on the other.
 """
 
 import asyncio
@@ -16,13 +17,14 @@ from edworkers.core.stats import Stats
 from edworkers.core.verdict import Cancel, Defer, Duplicate, Release, Verdict, judge
 from edworkers.pipeline.claim import Claimed, Handlers, read_delivery
 from edworkers.pipeline.handle import Attempt, End, OpenHandlers
-from edworkers.pipeline.quota import Quota
+from edworkers.pipeline.quota import NOTHING, Quota
 from edworkers.pipeline.settle import settlement
-from edworkers.ports import Clock, Cycle, JobQueue, Lifeline, Limiter, Settlement
+from edworkers.ports import Clock, Cycle, Grant, JobQueue, Lifeline, Limiter, Settlement
 from edworkers.telemetry import log, tell_settled
 
 SWEEP_SECONDS = 0.05
 PAUSED_LOOK_SECONDS = 1.0
+LANES = 2
 
 
 class Exit(IntEnum):
@@ -51,6 +53,16 @@ class Runner:
 
     _stopping = False
     _sweeping = False
+    _woken = False
+    """Whether a job has come since the last call was sent."""
+    _expecting = True
+    """Whether there may be jobs in the list."""
+    _calls = 0
+    """How many calls are under way."""
+    _asked = 0
+    """For how many jobs they ask."""
+    _starting = 0
+    """How many jobs they let begin."""
 
     def __init__(  # noqa: PLR0913
         self,
@@ -80,9 +92,6 @@ class Runner:
         self._poke = asyncio.Event()
         self._settlements: list[Settlement] = []
         self._admitting: list[Claimed] = []
-        self._expecting = True
-        """Whether there may be jobs in the list."""
-        self._woken = False
 
     @property
     def is_ready(self) -> bool:
@@ -109,8 +118,8 @@ class Runner:
             attempt.stop(End.RELEASE)
 
     def _on_wake(self) -> None:
-        self._woken = self._expecting = True
-        self._poke.set()
+        self._woken = True
+        self._quota.open()
 
     def _on_lost(self, receipts: Sequence[str]) -> None:
         for receipt in receipts:
@@ -134,55 +143,79 @@ class Runner:
         """Work until stopped; returns how it ended."""
         self._loop = asyncio.get_running_loop()
         self._lifeline.open(on_wake=self._on_wake, on_lost=self._on_lost, on_cancel=self._on_cancel)
+        lanes = [self._loop.create_task(self._lane()) for _ in range(LANES)]
         try:
-            while not self._is_over():
-                await self._turn()
+            await asyncio.gather(*lanes)
         finally:
+            for lane in lanes:
+                lane.cancel()
             self._lifeline.close()
             if not self.stuck:
                 await self._open_handlers.close()
         return Exit.STUCK if self.stuck else Exit.DONE
 
     def _is_over(self) -> bool:
-        return self._stopping and not (self.running or self._settlements or self._admitting)
+        return self._stopping and not (self.running or self._settlements or self._admitting or self._calls)
 
-    async def _turn(self) -> None:
-        room = self._room()
-        want = await self._quota.allow(room) if room else 0
-        if self._woken and want == 0:
-            await self._queue.hand_back()
-        self._woken = False
-        if want or self._settlements or self._admitting:
-            await self._cycle(want)
-        else:
-            await self._wait()
+    async def _lane(self) -> None:
+        while not self._is_over():
+            self._poke.clear()
+            room = self._room()
+            if self._is_worth_a_call(room):
+                await self._call(room)
+            else:
+                self._ask_to_be_woken()
+                await self._poke.wait()
+        self._poke.set()
 
     def _room(self) -> int:
         if self._stopping or not self._expecting or self._quota.is_used_up:
             return 0
-        return self.pool.concurrency - len(self.running) - len(self._admitting)
+        # No more than half the slots a call, or all jobs would go their way in step and nothing would overlap.
+        return min(self._free_slots(), (self.pool.concurrency + 1) // 2)
 
-    async def _wait(self) -> None:
-        free = self.pool.concurrency - len(self.running)
-        if free > 0 and not (self._stopping or self._expecting or self._quota.is_used_up):
+    def _free_slots(self) -> int:
+        return self.pool.concurrency - len(self.running) - len(self._admitting) - self._starting - self._asked
+
+    def _is_worth_a_call(self, room: int) -> bool:
+        # A small second call would cost as much as a large one, and what it carries can as well go with the next.
+        least = self.pool.concurrency // 4 if self._calls else 0
+        return len(self._settlements) + len(self._admitting) + room > least
+
+    def _ask_to_be_woken(self) -> None:
+        if self._free_slots() > 0 and not (self._stopping or self._expecting or self._asked or self._quota.is_used_up):
             self._lifeline.wake_me()
-        await self._poke.wait()
-        self._poke.clear()
 
-    async def _cycle(self, want: int) -> None:
+    async def _call(self, room: int) -> None:
+        """Make one call: claim for up to `room` jobs, with all that is to be settled and started by now."""
+        self._calls += 1
+        self._asked += room
+        self._woken, woken = False, self._woken
+        grant = await self._quota.allow(room) if room else NOTHING
+        if woken and not grant.granted:
+            await self._queue.hand_back()
         settlements, self._settlements = self._settlements, []
         admitting, self._admitting = self._admitting, []
-        starts = [claimed.start() for claimed in admitting]
-        self._poke.clear()
-        cycle = await self._queue.cycle(settlements, starts, want)
+        self._starting += len(admitting)
+        if grant.granted or settlements or admitting:
+            await self._cycle(settlements, admitting, room, grant)
+        else:
+            self._asked -= room
+        self._calls -= 1
+        self._poke.set()
+
+    async def _cycle(self, settlements: list[Settlement], admitting: list[Claimed], room: int, grant: Grant) -> None:
+        cycle = await self._queue.cycle(settlements, [claimed.start() for claimed in admitting], grant.granted)
         self.stats.cycles += 1
+        self._asked -= room
+        self._starting -= len(admitting)
         self._note_lost(settlements, cycle)
         for claimed, admission in zip(admitting, cycle.admissions, strict=True):
             self._admit(claimed, admission)
         runnable = self._receive(cycle)
-        if want:
-            await self._quota.used(runnable)
-            self._expect(cycle, want)
+        if grant.granted:
+            self._expect(cycle, grant.granted)
+            await self._quota.used(grant, runnable)
         if any(s.follow_ups for s in settlements):
             await self._queue.forward(len(settlements) * 4)
 
@@ -195,7 +228,8 @@ class Runner:
 
     def _expect(self, cycle: Cycle, want: int) -> None:
         """Judge from an answer whether to ask for more at once, later, or when woken."""
-        self._expecting = cycle.closed_ms == 0 and len(cycle.deliveries) == want
+        # Woken since the call was sent: a job has come that the answer doesn't know of.
+        self._expecting = self._woken or (cycle.closed_ms == 0 and len(cycle.deliveries) == want)
         if cycle.closed_ms:
             wait = PAUSED_LOOK_SECONDS if cycle.closed_ms < 0 else min(cycle.closed_ms / 1000, PAUSED_LOOK_SECONDS)
             self._quota.close_for(wait)

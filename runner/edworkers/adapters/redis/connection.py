@@ -83,8 +83,8 @@ class _TLSConnection(_PackedByHiredis, redis.asyncio.SSLConnection):
     pass
 
 
-def connect(url: str) -> "redis.asyncio.Redis":
-    """Make a client of one connection, opened at its first command."""
+def connection_pool(url: str) -> "redis.asyncio.ConnectionPool":
+    """Say how to connect; nothing is opened yet."""
     pool = redis.asyncio.ConnectionPool.from_url(
         url,
         retry=AsyncRetry(NoBackoff(), 0),
@@ -95,7 +95,12 @@ def connect(url: str) -> "redis.asyncio.Redis":
         protocol=3,
     )
     pool.connection_class = _TLSConnection if url.startswith("rediss:") else _Connection
-    client = redis.asyncio.Redis(connection_pool=pool, single_connection_client=True)
+    return pool
+
+
+def connect(url: str) -> "redis.asyncio.Redis":
+    """Make a client of one connection, opened at its first command."""
+    client = redis.asyncio.Redis(connection_pool=connection_pool(url), single_connection_client=True)
     client.auto_close_connection_pool = True
     return client
 

@@ -50,13 +50,13 @@ class RedisLimiter:
 
         granted, retry_ms, blocker, fields = await until_answered("reserve quota", call)
         if granted > 0:
-            self._reservations = {token: (granted, fields)}
+            self._reservations[token] = (granted, fields)
             return Grant(token, granted, 0)
         name = self._rolling.name if self._rolling and blocker == b"rolling" else blocker.decode()
         return Grant(token, 0, int(retry_ms), name)
 
     async def refund(self, reservation: str, count: int) -> None:
-        """Give back `count` of the last reservation that were not used."""
+        """Give back `count` of a reservation that were not used; each reservation can be given back from once."""
         granted, fields = self._reservations.pop(reservation, (0, []))
         if count <= 0 or granted == 0:
             return

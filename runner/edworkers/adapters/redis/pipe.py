@@ -4,7 +4,8 @@ import asyncio
 from typing import Any
 
 import redis
-import redis.asyncio
+
+from edworkers.adapters.redis.connection import connection_pool
 
 
 class Pipe:
@@ -14,8 +15,8 @@ class Pipe:
     raises; whether it happened isn't known then.
     """
 
-    def __init__(self, pool: "redis.asyncio.ConnectionPool") -> None:
-        self._pool = pool
+    def __init__(self, url: str) -> None:
+        self._pool: Any = connection_pool(url)
         self._connection: Any = None
         self._connecting = asyncio.Lock()
         self._last: asyncio.Future[None] | None = None
@@ -48,7 +49,7 @@ class Pipe:
         if self._connection is None:
             async with self._connecting:
                 if self._connection is None:
-                    connection: Any = self._pool.make_connection()
+                    connection = self._pool.make_connection()
                     await connection.connect()
                     self._connection = connection
         return self._connection
