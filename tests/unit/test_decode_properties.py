@@ -35,8 +35,7 @@ NAMES: tuple[str, ...] = (
     "expiresAt",
     "maxAttempts",
 )
-NAMES += ("timeoutSeconds", "uniqueKey", "group", "specversion", "data_base64", "runat", "datacontenttype"),
-)
+NAMES += ("timeoutSeconds", "uniqueKey", "group", "specversion", "data_base64", "runat", "datacontenttype")
 TIMES = st.one_of(
     # RFC 3339 has no offsets of seconds, which is what many zones had a century ago.
     st.datetimes(

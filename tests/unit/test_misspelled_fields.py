@@ -15,8 +15,8 @@ LONG_NAMES = [name for name in NAMES if len(name) >= 10]
 # Those that the specification and its documented extensions name, and what well-known producers add.
 ATTRIBUTES = """
     specversion datacontenttype dataschema subject dataref dataclassification dataregulation datacategory authtype
-    authid authclaims correlationid causationid deprecated deprecationfrom deprecationsunset deprecationmigration expirytime
-    partitionkey recordedtime sampledrate rate sequence sequencetype severitytext severitynumber tracestate
+    authid authclaims correlationid causationid deprecated deprecationfrom deprecationsunset deprecationmigration
+    expirytime partitionkey recordedtime sampledrate rate sequence sequencetype severitytext severitynumber tracestate
     traceid baggage opcuametadatatype topic pubsubname triggertime knativearrivaltime eventtype tenant
     region retrycount priority attempt attempts jobid dedupkey timezone groups
     timestamp sourceid userid sessionid
