@@ -8,29 +8,36 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
-from pydantic import ValidationError
 from pydantic_core import from_json
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from edworkers.adapters.redis.calls import Client
-from edworkers.adapters.redis.connection import check_server, connect, redis_url, until_answered, without_password
+from edworkers.adapters.redis.connection import (
+    CONNECTION_ERRORS,
+    check_server,
+    connect,
+    explain,
+    redis_url,
+    until_answered,
+    without_password,
+)
 from edworkers.adapters.redis.control import RedisControl
 from edworkers.adapters.redis.lifeline import RedisLifeline
 from edworkers.adapters.redis.limiter import RedisLimiter
 from edworkers.adapters.redis.pipe import Pipe
 from edworkers.adapters.redis.queue import RedisQueue
-from edworkers.core.errors import SettingsError
-from edworkers.core.settings import PoolSpec, faults_of
+from edworkers.core.errors import QueueUnavailableError, SettingsError, UnknownQueueError
+from edworkers.core.manifest import API_VERSION, KIND, read_manifest
+from edworkers.core.settings import PoolSpec
 from edworkers.handlers import registry
 from edworkers.pipeline.keeper import INTERVAL_SECONDS, keep_forever
 from edworkers.pipeline.runner import Exit, Patience, Runner
 from edworkers.pipeline.watchdog import Watchdog
-from edworkers.ports import HandlerModule
+from edworkers.ports import HandlerModule, Usage
 from edworkers.telemetry import log
-
-API_VERSION = "edworkers.dev/v1alpha1"
 
 
 class SystemClock:
@@ -77,28 +84,12 @@ def read_manifests(text: str, source: str) -> list[PoolSpec]:
     except yaml.YAMLError as error:
         raise SettingsError(f"{source} is not YAML:", [str(error)]) from error
     faults: list[str] = []
-    specs = [spec for document in documents if (spec := _read_manifest(document, faults)) is not None]
+    specs = [spec for document in documents if (spec := read_manifest(document, faults)) is not None]
     if not documents:
         faults.append("no WorkerPool is in it")
     if faults:
         raise SettingsError(f"{source} can't be used:", faults)
     return specs
-
-
-def _read_manifest(document: object, faults: list[str]) -> PoolSpec | None:
-    if not isinstance(document, dict):
-        faults.append("each document must be a WorkerPool")
-        return None
-    manifest = cast("dict[str, Any]", document)
-    kind, version = manifest.get("kind"), manifest.get("apiVersion")
-    if kind != "WorkerPool" or version != API_VERSION:
-        faults.append(f"must be a WorkerPool of {API_VERSION}, not a {kind} of {version}")
-        return None
-    try:
-        return PoolSpec.model_validate(manifest.get("spec"))
-    except ValidationError as error:
-        faults += faults_of([(("spec", *fault["loc"]), fault["msg"]) for fault in error.errors(include_url=False)])
-        return None
 
 
 def find_spec(queue: str, env: Mapping[str, str], manifest: Path | None = None) -> PoolSpec:
@@ -127,7 +118,7 @@ def _read_text(path: Path) -> str:
 
 def _as_manifest(spec: str) -> str:
     try:
-        document = {"apiVersion": API_VERSION, "kind": "WorkerPool", "spec": from_json(spec)}
+        document = {"apiVersion": API_VERSION, "kind": KIND, "spec": from_json(spec)}
     except ValueError as error:
         raise SettingsError("EDWORKERS_POOL can't be used:", [f"not JSON: {error}"]) from error
     return yaml.safe_dump(document)
@@ -299,3 +290,84 @@ async def run_keeper(pools: Sequence[Pool], env: Mapping[str, str], interval_sec
         ]
         log.info("keeper.started", queues=[name for name, _ in queues])
         await keep_forever(queues, interval_seconds)
+
+
+def look_up(queue: str | None, env: Mapping[str, str], manifest: Path | None = None) -> list[PoolSpec]:
+    """Find the settings of a queue, or of every known one where it is None, and look at Redis' address.
+
+    Raises SettingsError with every fault, or UnknownQueueError.
+    """
+    errors: list[SettingsError | UnknownQueueError] = []
+    specs: list[PoolSpec] = []
+    try:
+        specs = known_specs(env, manifest) if queue is None else [find_spec(queue, env, manifest)]
+    except (SettingsError, UnknownQueueError) as error:
+        errors.append(error)
+    try:
+        redis_url(env)
+    except SettingsError as error:
+        errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        faults = [fault for error in errors for fault in getattr(error, "faults", (str(error),))]
+        raise SettingsError("these settings can't be used:", faults)
+    return specs
+
+
+def known_specs(env: Mapping[str, str], manifest: Path | None = None) -> list[PoolSpec]:
+    """Give the settings of the platform's queues and of those in a manifest or EDWORKERS_POOL, which come first.
+
+    Raises SettingsError.
+    """
+    given: list[PoolSpec] = []
+    if manifest is not None:
+        given = read_manifests(_read_text(manifest), str(manifest))
+    elif spec := env.get("EDWORKERS_POOL"):
+        given = read_manifests(_as_manifest(spec), "EDWORKERS_POOL")
+    built_in = [registry.pool_for_queue(queue) for queue in registry.PLATFORM]
+    return list({spec.queue: spec for spec in (*built_in, *given)}.values())
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQueue:
+    """One queue in the hands of a producer or an operator."""
+
+    spec: PoolSpec
+    control: RedisControl
+    limiter: RedisLimiter | None
+
+    async def usage(self) -> list[Usage]:
+        """Tell how much of the queue's limits is used. Raises QueueUnavailableError."""
+        try:
+            return await self.limiter.usage() if self.limiter is not None else []
+        except (*CONNECTION_ERRORS, RedisError) as error:
+            raise QueueUnavailableError(f"Redis can't be used: {explain(error)}") from error
+
+
+@asynccontextmanager
+async def open_queues(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> AsyncGenerator[list[OpenQueue]]:
+    """Open queues as producers and operators use them, without waiting for a Redis that is away.
+
+    Raises SettingsError; in the block, QueueUnavailableError names the address and what to do.
+    """
+    url = redis_url(env)
+    client = connect(url)
+    try:
+        yield [
+            OpenQueue(spec, RedisControl(client, spec.queue, spec.retention), limiter(client, spec, new_name()))
+            for spec in specs
+        ]
+    except QueueUnavailableError as error:
+        raise QueueUnavailableError(f"{error}\n  - {_what_to_do(error.__cause__, url)}") from error
+    finally:
+        await client.aclose()
+
+
+def _what_to_do(cause: BaseException | None, url: str) -> str:
+    address = without_password(url)
+    if isinstance(cause, AuthenticationError | NoPermissionError):
+        return f"it answers at {address}; check user and password in REDIS_URL or REDIS_PASSWORD, and the user's rights"
+    if isinstance(cause, CONNECTION_ERRORS):
+        return f"check that it runs at {address}; REDIS_URL, or REDIS_HOST and REDIS_PORT, set where it is"
+    return f"it answers at {address}, but couldn't do what was asked"

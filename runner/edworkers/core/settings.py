@@ -4,7 +4,7 @@ Field names in manifests are camelCase (`maxAttempts`), here snake_case.
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -33,6 +33,9 @@ def _check_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError(f"{name!r} is not a time zone; take a name such as America/Los_Angeles or Etc/UTC")
     return name
+
+
+TimeZone = Annotated[str, AfterValidator(_check_zone)]
 
 
 class Settings(BaseModel):
@@ -68,7 +71,7 @@ class Window(Settings):
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
     limit: int = Field(ge=1)
     window: Literal["minute", "day", "month"]
-    time_zone: Annotated[str, AfterValidator(_check_zone)] = "Etc/UTC"
+    time_zone: TimeZone = "Etc/UTC"
 
     @property
     def zone(self) -> ZoneInfo:
@@ -92,6 +95,8 @@ class Autoscaling(Settings):
     target_per_replica: int | None = Field(default=None, ge=1)
     polling_interval_seconds: int = Field(default=5, ge=1)
     cooldown_seconds: int = Field(default=60, ge=0)
+    behavior: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """How the HorizontalPodAutoscaler is to scale, as Kubernetes has it."""
 
     @model_validator(mode="after")
     def _check_together(self) -> "Autoscaling":

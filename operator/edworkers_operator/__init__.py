@@ -1,0 +1,1 @@
+"""The operator: makes Deployments, ScaledObjects and CronJobs of WorkerPools."""
