@@ -3,7 +3,7 @@ PYTHON ?= python3
 V := .venv/bin
 SETUP := .venv/.complete
 
-.PHONY: help setup demo dev test unit check fmt bench lock system
+.PHONY: help setup demo dev test unit check fmt bench generate verify lock system
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -36,6 +36,7 @@ check: $(SETUP)  ## lint, types, layers and unit tests
 	$(V)/lint-imports --no-cache
 	$(V)/mypy
 	$(V)/basedpyright
+	$(V)/python scripts/generate.py --check
 	$(V)/python -m pytest -q tests/unit tests/architecture
 
 fmt: $(SETUP)  ## format the code
@@ -44,6 +45,12 @@ fmt: $(SETUP)  ## format the code
 
 bench: system  ## throughput, latency and memory, beside BullMQ (needs npm)
 	$(V)/python bench/run.py
+
+generate: $(SETUP)  ## write again what is generated from the code
+	$(V)/python scripts/generate.py
+
+verify: $(SETUP)  ## fail if something generated is out of date
+	$(V)/python scripts/generate.py --check
 
 lock: $(SETUP)  ## pin the dependencies anew, with hashes and without an index
 	$(V)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \

@@ -76,7 +76,9 @@ Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_must_be_
 class Envelope(BaseModel):
     """The fields of a job beside its data. Fields that aren't named here (CloudEvents extensions) are left alone."""
 
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True, extra="ignore")
+    model_config = ConfigDict(
+        alias_generator=to_camel, frozen=True, strict=True, extra="ignore", use_attribute_docstrings=True
+    )
 
     data: dict[str, Any] = Field(default_factory=dict[str, Any])
     """What the work is about, checked against the handler's own schema."""

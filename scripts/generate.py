@@ -1,0 +1,51 @@
+"""Writes what is generated from the code: the schemas of the queues' jobs and the diagram of their states.
+
+With `--check` it writes nothing, and ends with 1 where something is out of date.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from edworkers.core.lifecycle import diagram
+from edworkers.handlers.registry import PLATFORM, find_module, schema
+
+TOP = Path(__file__).resolve().parents[1]
+_DIAGRAM = re.compile(r"(?<=```mermaid\n)stateDiagram.*?(?=\n```)", re.DOTALL)
+
+
+def generated() -> dict[Path, str]:
+    """Give each generated file with its text."""
+    architecture = TOP / "ARCHITECTURE.md"
+    files = {architecture: _DIAGRAM.sub(diagram(), architecture.read_text(encoding="utf-8"))}
+    for queue, module in PLATFORM.items():
+        text = json.dumps(schema(find_module(module)), indent=2, ensure_ascii=False)
+        files[TOP / "docs" / "schemas" / f"{queue}.json"] = f"{text}\n"
+    return files
+
+
+def outdated() -> dict[Path, str]:
+    """Give those whose text isn't what it should be."""
+    return {
+        path: text
+        for path, text in generated().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    }
+
+
+def main() -> None:
+    """Write, or check."""
+    found = outdated()
+    if "--check" in sys.argv[1:]:
+        for path in found:
+            print(f"{path.relative_to(TOP)} is out of date: run make generate")
+        sys.exit(bool(found))
+    for path, text in found.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(f"written: {path.relative_to(TOP)}")
+
+
+if __name__ == "__main__":
+    main()
