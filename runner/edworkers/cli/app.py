@@ -1,25 +1,45 @@
-"""All commands in one place."""
+"""The command line: what holds for all commands, and those that run things."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from edworkers.cli import operator_commands, producer_commands
+from edworkers.cli.exits import epilog
+
 app = typer.Typer(
-    name="edworkers", help="Background jobs on Redis lists: push JSON, get the answer.", no_args_is_help=True
+    name="edworkers",
+    help="Background jobs on Redis lists: push JSON, get the answer.",
+    epilog=epilog(),
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    # What a crash shows goes into logs, and variables may hold passwords.
+    pretty_exceptions_enable=False,
 )
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"edworkers {version('edworkers')}")
+        raise typer.Exit
 
 
 @app.callback()
 def _settings(
-    log_level: Annotated[
-        str, typer.Option(envvar="EDWORKERS_LOG_LEVEL", help="debug, info, warning or error")
-    ] = "info",
-    log_format: Annotated[str, typer.Option(envvar="EDWORKERS_LOG_FORMAT", help="text or json")] = "text",
+    *,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (EDWORKERS_LOG_LEVEL)")] = None,
+    log_format: Annotated[str | None, typer.Option(help="text or json (EDWORKERS_LOG_FORMAT)")] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="show the version")
+    ] = False,
 ) -> None:
-    from edworkers.telemetry import configure
+    from edworkers import compose
+    from edworkers.cli.logs import configure_logs
 
-    configure(log_level, log_format)
+    configure_logs(compose.read_environment(), log_level, log_format)
 
 
 @app.command()
@@ -27,18 +47,19 @@ def run(
     queues: Annotated[list[str], typer.Argument(help="the queues to work on")],
     pool: Annotated[Path | None, typer.Option(help="a WorkerPool manifest to take the settings from")] = None,
     processes: Annotated[
-        int | None, typer.Option(min=1, help="how many processes for each queue [env: PM2_INSTANCES]")
+        int | None, typer.Option(min=1, help="how many processes for each queue (PM2_INSTANCES)")
     ] = None,
     reload: Annotated[bool, typer.Option(help="start anew when Python files below this folder change")] = False,  # noqa: FBT002
 ) -> None:
     """Work on queues until stopped: one in this process, or several in processes of their own."""
     from edworkers import compose
     from edworkers.cli.run import process_count, run_one, run_options, run_several
+    from edworkers.cli.together import together
 
     env = compose.read_environment()
-    pools = compose.make_pools([compose.find_spec(queue, env, pool) for queue in queues], env)
-    count = process_count(env, processes)
-    options = run_options(env)
+    pools, count, options = together(
+        lambda: compose.find_pools(queues, env, pool), lambda: process_count(env, processes), lambda: run_options(env)
+    )
     if len(queues) == count == 1 and not reload:
         raise typer.Exit(run_one(pools[0], env, options))
     raise typer.Exit(run_several(queues, count, env, pool=pool, reload=reload))
@@ -59,3 +80,49 @@ def keeper(
     env = compose.read_environment()
     specs = [compose.find_spec(queue, env, pool) for queue in queues or PLATFORM]
     raise typer.Exit(run_keeper([compose.make_pool(spec, env) for spec in specs], env))
+
+
+@app.command()
+def dev(
+    manifests: Annotated[
+        list[Path] | None,
+        typer.Argument(help="WorkerPool manifests or folders of them; manifests/examples, or those built in, if none"),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="of the Redis that it starts; 6379, or a free one, if none")
+    ] = None,
+    reload: Annotated[bool, typer.Option(help="start runners anew when Python files change")] = True,  # noqa: FBT002
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="how many processes for each queue [env: PM2_INSTANCES]")
+    ] = None,
+) -> None:
+    """Run everything on this machine: Redis, runners, and stand-ins for what is not configured."""
+    from edworkers import compose
+    from edworkers.cli.dev_plan import plan_dev
+    from edworkers.cli.run import process_count
+
+    env = compose.read_environment()
+    count = process_count(env, processes)
+    plan = plan_dev(manifests or [], env, port=port, reload=reload, processes=count)
+    from edworkers.cli.dev import run_dev  # after the plan, which says what is not installed
+
+    raise typer.Exit(run_dev(plan))
+
+
+@app.command()
+def demo(
+    jobs: Annotated[int, typer.Option(min=0, max=1000, help="how many plain questions to push besides")] = 12,
+    keep: Annotated[bool, typer.Option(help="stay up afterwards, to look around")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="print only a summary, as JSON")] = False,  # noqa: FBT002
+) -> None:
+    """Show the main job from LPUSH to answer, with retries and dead letters; 0 only if every job ended as it should."""
+    from edworkers.cli.local import check_packages
+
+    check_packages()
+    from edworkers.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(jobs=jobs, keep=keep, as_json=as_json))
+
+
+app.add_typer(producer_commands.commands)
+app.add_typer(operator_commands.commands)

@@ -4,10 +4,11 @@ Field names in manifests are camelCase (`maxAttempts`), here snake_case.
 """
 
 import re
+from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
 from edworkers.core.keys import QUEUE_NAME
@@ -29,8 +30,12 @@ def parse_bytes(value: object) -> object:
     return value
 
 
+# To list the zones takes milliseconds, and a runner is to start fast.
+_zones = cache(available_timezones)
+
+
 def _check_zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _zones():
         raise ValueError(f"{name!r} is not a time zone; take a name such as America/Los_Angeles or Etc/UTC")
     return name
 
@@ -90,19 +95,21 @@ class Retention(Settings):
 class Autoscaling(Settings):
     """How many pods the cluster may run."""
 
-    min_replicas: int = Field(default=0, ge=0)
     max_replicas: int = Field(default=10, ge=1)
+    min_replicas: int = Field(default=0, ge=0)
     target_per_replica: int | None = Field(default=None, ge=1)
     polling_interval_seconds: int = Field(default=5, ge=1)
     cooldown_seconds: int = Field(default=60, ge=0)
     behavior: dict[str, Any] = Field(default_factory=dict[str, Any])
     """How the HorizontalPodAutoscaler is to scale, as Kubernetes has it."""
 
-    @model_validator(mode="after")
-    def _check_together(self) -> "Autoscaling":
-        if self.min_replicas > self.max_replicas:
-            raise ValueError(f"minReplicas {self.min_replicas} is above maxReplicas {self.max_replicas}")
-        return self
+    @field_validator("min_replicas")
+    @classmethod
+    def _check_least(cls, least: int, others: ValidationInfo) -> int:
+        most = others.data.get("max_replicas", least)
+        if least > most:
+            raise ValueError(f"{least} is above maxReplicas {most}")
+        return least
 
 
 class PoolSpec(Settings):
@@ -120,19 +127,25 @@ class PoolSpec(Settings):
     """How long a silent runner keeps its jobs before they are given to another."""
     suspend: bool = False
 
-    @model_validator(mode="after")
-    def _check_together(self) -> "PoolSpec":
+    # Each check stands at its field: one for the whole model would wait until every field by itself is right.
+    @field_validator("replicas")
+    @classmethod
+    def _check_replicas(cls, replicas: int | None, others: ValidationInfo) -> int | None:
+        if replicas is not None and others.data.get("autoscaling") is not None:
+            raise ValueError("give replicas or autoscaling, not both")
+        return replicas
+
+    @field_validator("limits")
+    @classmethod
+    def _check_limits(cls, limits: tuple[Window, ...]) -> tuple[Window, ...]:
         faults: list[str] = []
-        if self.autoscaling is not None and self.replicas is not None:
-            faults.append("give replicas or autoscaling, not both")
-        names = [window.name for window in self.limits]
-        if len(set(names)) < len(names):
+        if len({window.name for window in limits}) < len(limits):
             faults.append("each of the limits needs a name of its own")
-        if [window.window for window in self.limits].count("minute") > 1:
+        if [window.window for window in limits].count("minute") > 1:
             faults.append("only one of the limits may be for a minute")
         if faults:
             raise ValueError("; ".join(faults))
-        return self
+        return limits
 
 
 def faults_of(errors: list[tuple[tuple[int | str, ...], str]]) -> tuple[str, ...]:

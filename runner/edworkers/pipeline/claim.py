@@ -90,13 +90,17 @@ def _check_time(claimed: Claimed, job: Job, now: int) -> None:
 def _fit(claimed: Claimed, job: Job, handlers: Handlers) -> None:
     handler = handlers.get(job.type) or handlers.get(None)
     if handler is None:
+        fault = "missing" if job.type is None else f"{job.type!r} is unknown"
         known = ", ".join(sorted(str(name) for name in handlers))
-        claimed.refusal = _rejection((f"type: {job.type!r} is unknown; this queue knows {known}",))
+        claimed.refusal = _rejection((f"type: {fault}; this queue knows {known}",))
         return
     try:
         claimed.data = handler.data.model_validate(job.data)
     except ValidationError as error:
         found = [(("data", *fault["loc"]), fault["msg"]) for fault in error.errors(include_url=False)]
         claimed.refusal = _rejection(faults_of(found))
+    except Exception as error:  # noqa: BLE001 - a fault in a handler's own check is that job's, not the runner's
+        message = f"the handler's check of the data failed: {type(error).__name__}: {error}"
+        claimed.refusal = Bury({"kind": "check", "message": message})
     else:
         claimed.handler = handler

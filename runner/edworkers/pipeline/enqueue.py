@@ -5,6 +5,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from edworkers.core.errors import InvalidJobError
+from edworkers.core.job import Entry, write_entry
 from edworkers.core.settings import JobPolicy
 from edworkers.core.verdict import Bury
 from edworkers.pipeline.claim import Handlers, read_delivery
@@ -18,7 +19,9 @@ def prepare(
 
     Raises InvalidJobError with every fault.
     """
-    claimed = read_delivery(Delivery(new_id, payload), handlers, policy, now)
+    # Under a header of the queue's own, a header that a producer made up is no JSON, and so refused.
+    entry = write_entry(Entry(payload, origin=new_id))
+    claimed = read_delivery(Delivery(new_id, entry), handlers, policy, now)
     if isinstance(claimed.refusal, Bury):
         error = claimed.refusal.error
         raise InvalidJobError("this is no job for the queue:", error.get("faults", [error["message"]]))

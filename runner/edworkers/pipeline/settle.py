@@ -2,10 +2,11 @@
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import from_json, to_json
 
+from edworkers.core.keys import QUEUE_NAME
 from edworkers.core.outcome import Done, Failed, FollowUp, Outcome
 from edworkers.core.settings import MAX_PAYLOAD_BYTES
 from edworkers.core.verdict import Ack, Bury, Cancel, Defer, Duplicate, Release, Retry, Verdict
@@ -13,21 +14,33 @@ from edworkers.pipeline.claim import Claimed
 from edworkers.ports import Settlement
 
 _LONGEST_ID = 128
-_LONGEST_TRACEBACK = 16_384
+_LONGEST_TEXT = 16_384
 
 
 def fits(outcome: Outcome) -> Outcome:
-    """Turn a result that can't be kept (no JSON, or too large) into the failure that says so."""
-    if not isinstance(outcome, Done) or outcome.result is None:
+    """Turn what can't be kept or sent on (no JSON, or too large) into the failure that says so."""
+    if not isinstance(outcome, Done) or (outcome.result is None and not outcome.follow_ups):
         return outcome
+    faults = [_unfit("the handler's result", outcome.result)]
+    for follow in outcome.follow_ups:
+        what = f"the follow-up job for the queue {follow.queue!r}"
+        faults.append(
+            _unfit(what, {"data": follow.data}) if QUEUE_NAME.fullmatch(follow.queue) else f"{what} names no queue"
+        )
+    found = [fault for fault in faults if fault is not None]
+    return Failed("result", "; ".join(found), retryable=False) if found else outcome
+
+
+def _unfit(what: str, value: Any) -> str | None:
     try:
-        size = len(to_json(outcome.result))
-    except (PydanticSerializationError, ValueError) as error:
-        return Failed("result", f"the handler's result can't be written as JSON: {error}", retryable=False)
-    if size > MAX_PAYLOAD_BYTES:
-        message = f"the result has {size} bytes as JSON, and {MAX_PAYLOAD_BYTES} are allowed: keep it elsewhere"
-        return Failed("result", message, retryable=False)
-    return outcome
+        text = to_json(value)
+        if len(text) > MAX_PAYLOAD_BYTES:
+            return f"{what} has {len(text)} bytes as JSON, and {MAX_PAYLOAD_BYTES} are allowed: keep it elsewhere"
+        # What is written may be no JSON even so (NaN), or nested more deeply than it is ever read.
+        from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        return f"{what} can't be written as JSON: {error}"
+    return None
 
 
 def settlement(
@@ -54,7 +67,7 @@ def settlement(
             return plain._replace(body=_error(error), delay_ms=round(delay * 1000), attempts=plain.attempts + 1)
         case Defer(delay, reason, close_gate):
             gate_ms = round(delay * 1000) if close_gate else 0
-            body = to_json({"kind": "deferred", "message": reason}) if reason else b""
+            body = _error({"kind": "deferred", "message": reason}) if reason else b""
             return plain._replace(body=body, delay_ms=round(delay * 1000), gate_ms=gate_ms, due=claimed.put_off_until)
         case Bury(error):
             return plain._replace(body=_error(error))
@@ -79,9 +92,21 @@ _VERBS: dict[type[Any], str] = {
 
 
 def _error(error: dict[str, Any]) -> bytes:
+    """Write an error so that it can always be kept: of a long message the beginning, of a traceback the end."""
+    short = {**error, "message": error["message"][:_LONGEST_TEXT]}
     if "traceback" in error:
-        error = {**error, "traceback": error["traceback"][-_LONGEST_TRACEBACK:]}
-    return to_json(error)
+        short["traceback"] = error["traceback"][-_LONGEST_TEXT:]
+    try:
+        return to_json(short)
+    except ValueError:
+        # Half of a surrogate pair, as in the name of a file that isn't UTF-8, would else keep the job from ending.
+        return to_json({name: _encodable(value) for name, value in short.items()})
+
+
+def _encodable(value: object) -> object:
+    if isinstance(value, list):
+        return [_encodable(part) for part in cast("list[object]", value)]
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _follow_up(parent: Claimed, index: int, follow: FollowUp, queue: str, now: int) -> bytes:

@@ -1,0 +1,120 @@
+"""What was measured, as tables for people and as JSON."""
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from processes import HERE
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from startup import Start
+from throughput import BULLMQ, Run
+
+RESULTS = HERE / "results" / "latest.json"
+_LEAST_WIDTH = 100
+
+
+def machine(redis_version: str) -> dict[str, Any]:
+    """Tell what it was measured on."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu": models[0] if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "load_before": [round(load, 2) for load in os.getloadavg()],
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "redis": redis_version,
+        "bullmq": _bullmq_version(),
+    }
+
+
+def _bullmq_version() -> str | None:
+    package = BULLMQ / "node_modules" / "bullmq" / "package.json"
+    return str(json.loads(package.read_text(encoding="utf-8"))["version"]) if package.exists() else None
+
+
+def throughput(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Sum up the runs of each system at each number of slots, by medians.
+
+    The ratio is to BullMQ's rate of the same round, so that what else the machine did then counts for both.
+    """
+    groups: dict[tuple[int, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.slots, run.system), []).append(run)
+    return [_sum_up(mine, groups.get((slots, "BullMQ"), [])) for (slots, _), mine in groups.items()]
+
+
+def _sum_up(mine: Sequence[Run], theirs: Sequence[Run]) -> dict[str, Any]:
+    usages = [asdict(run.usage) for run in mine]
+    rates = [round(run.rate) for run in mine]
+    row: dict[str, Any] = {"system": mine[0].system, "slots": mine[0].slots, "jobs": mine[0].jobs}
+    row |= {"jobs/s": round(statistics.median(rates)), "rates": rates}
+    if theirs:
+        ratios = [our.rate / their.rate for our, their in zip(mine, theirs, strict=True)]
+        row["ratio"] = round(statistics.median(ratios), 2)
+    row |= {name: round(statistics.median(usage[name] for usage in usages), 1) for name in usages[0]}
+    return row | {"calls": round(statistics.median(usage["calls"] for usage in usages), 3)}
+
+
+def latency(took: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """Sum up how long it took from push to start, in microseconds."""
+    rows: list[dict[str, Any]] = []
+    for system, samples in took.items():
+        cuts = statistics.quantiles(samples, n=100, method="inclusive")
+        rows.append({"system": system, "samples": len(samples), "p50_us": round(cuts[49]), "p99_us": round(cuts[98])})
+    return rows
+
+
+def starts(measured: Sequence[Start]) -> dict[str, Any]:
+    """Sum up the starts: medians in milliseconds."""
+    names = ("to_first_job", "python_alone", "cpu")
+    return {
+        "starts": len(measured),
+        **{f"{name}_ms": round(statistics.median(getattr(start, name) for start in measured), 1) for name in names},
+    }
+
+
+def show(results: dict[str, Any]) -> None:
+    """Print what was measured: a table for each list of rows, and a line for each other fact."""
+    console = Console(highlight=False)
+    console.width = max(console.width, _LEAST_WIDTH)
+    for title, value in results.items():
+        console.print(f"\n[bold]{title}[/bold]")
+        if isinstance(value, list):
+            console.print(_table(value))
+        else:
+            for name, fact in value.items():
+                console.print(f"  {name.replace('_', ' ')}: {_text(fact)}")
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    names = [name for name, value in rows[0].items() if not isinstance(value, list)]
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="left" if name == "system" else "right")
+    for row in rows:
+        table.add_row(*(_text(row[name]) for name in names))
+    return table
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(_text(item) for item in value)
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+def write(results: dict[str, Any]) -> Path:
+    """Write everything as JSON; returns where."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    return RESULTS

@@ -1,0 +1,118 @@
+"""`edworkers queues`, `pause`, `resume` and `schema`: whole queues."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edworkers import compose
+from edworkers.cli.show import distance, note, print_json, print_table, rfc3339, say
+from edworkers.core.errors import SettingsError
+from edworkers.core.settings import PoolSpec
+from edworkers.handlers import registry
+from edworkers.ports import Depths, Usage
+
+_COLUMNS = ("queue", "state", "pending", "in flight", "delayed", "dead", "runners", "done", "failed", "limits used")
+_NUMBERS = ("pending", "in flight", "delayed", "dead", "runners", "done", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How one queue stands."""
+
+    depths: Depths
+    usage: Sequence[Usage]
+
+
+def show_queues(pool: Path | None, *, as_json: bool) -> None:
+    """Show all known queues. Raises what `compose.open_queues` raises."""
+    env = compose.read_environment()
+    specs = [_as_run(spec, env) for spec in compose.look_up(None, env, pool)]
+    overviews = asyncio.run(_count(specs, env))
+    if as_json:
+        print_json({"queues": [_as_document(overview) for overview in overviews]})
+        return
+    now = compose.SystemClock().now()
+    print_table(_COLUMNS, [_as_row(overview, now) for overview in overviews], right=_NUMBERS)
+
+
+def _as_run(spec: PoolSpec, env: Mapping[str, str]) -> PoolSpec:
+    """Apply the environment as a runner would; handlers that aren't installed here don't hide their queue."""
+    try:
+        return compose.make_pool(spec, env).spec
+    except SettingsError as error:
+        note(f"edworkers: {error}\n  - the limits of {spec.queue} are shown without these settings")
+        return spec
+
+
+async def _count(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> list[Overview]:
+    async with compose.open_queues(specs, env) as queues:
+        return [Overview(await opened.control.depths(), await opened.usage()) for opened in queues]
+
+
+def _as_document(overview: Overview) -> dict[str, object]:
+    depths = overview.depths
+    return {
+        "queue": depths.queue,
+        "pending": depths.pending,
+        "inflight": depths.inflight,
+        "delayed": depths.delayed,
+        "dead": depths.dead,
+        "paused": depths.paused,
+        "throttled": depths.throttled,
+        "gateSeconds": depths.gate_ms / 1000,
+        "runners": depths.runners,
+        "totals": dict(depths.totals),
+        "limits": [
+            {"window": use.window, "used": use.used, "limit": use.limit, "resetsAt": rfc3339(use.resets_at)}
+            for use in overview.usage
+        ],
+    }
+
+
+def _as_row(overview: Overview, now: int) -> tuple[str, ...]:
+    depths = overview.depths
+    numbers = (depths.pending, depths.inflight, depths.delayed, depths.dead, depths.runners)
+    totals = (depths.totals.get("ack", 0), depths.totals.get("bury", 0))
+    return (depths.queue, _state(depths), *(str(number) for number in (*numbers, *totals)), _limits(overview, now))
+
+
+def _state(depths: Depths) -> str:
+    states = ["paused"] if depths.paused else []
+    if depths.gate_ms > 0:
+        states.append(f"closed, opens {distance(depths.gate_ms)}")
+    if depths.throttled:
+        states.append("throttled")
+    return ", ".join(states) or "open"
+
+
+def _limits(overview: Overview, now: int) -> str:
+    return ", ".join(f"{use.window} {use.used}/{use.limit}{_reset(use, now)}" for use in overview.usage)
+
+
+def _reset(use: Usage, now: int) -> str:
+    return f" (resets {distance(use.resets_at - now)})" if use.used and use.resets_at > now else ""
+
+
+def set_paused(queue: str, pool: Path | None, *, paused: bool, as_json: bool) -> None:
+    """Pause or resume a queue and say what changed. Raises what `compose.open_queues` raises."""
+    env = compose.read_environment()
+
+    async def change() -> bool:
+        async with compose.open_queues(compose.look_up(queue, env, pool), env) as [opened]:
+            return await opened.control.pause(paused=paused)
+
+    changed = asyncio.run(change())
+    if as_json:
+        print_json({"queue": queue, "paused": paused, "changed": changed})
+    elif paused:
+        say(f"paused {queue}" if changed else f"{queue} was paused already")
+    else:
+        say(f"resumed {queue}" if changed else f"{queue} was not paused")
+
+
+def show_schema(queue: str, pool: Path | None) -> None:
+    """Print the JSON Schema of a queue's jobs. Raises SettingsError, UnknownQueueError."""
+    env = compose.read_environment()
+    spec = compose.find_spec(queue, env, pool)
+    print_json(registry.schema(registry.find_module(spec.handlers)))
