@@ -17,6 +17,9 @@ from edworkers.ports import Depths, Enqueue, JobRecord
 
 Result = TypeVar("Result")
 
+RUNNER_SECONDS = 60
+"""How long a runner counts after its last sign of life; as in renew.lua."""
+
 
 class RedisControl:
     """The `QueueControl` port on Redis. Raises QueueUnavailableError."""
@@ -48,11 +51,13 @@ class RedisControl:
         async def count() -> list[Any]:
             async with self._client.pipeline(transaction=True) as pipe:
                 pipe.llen(k.pending).llen(k.arrived).hlen(k.inflight).zcard(k.delayed).zcard(k.dead)
-                pipe.exists(k.paused).exists(k.throttled).pttl(k.gate).zcard(k.runners).hgetall(k.totals)
+                pipe.exists(k.paused).exists(k.throttled).pttl(k.gate).hgetall(k.totals)
+                pipe.zrange(k.runners, 0, -1, withscores=True).time()
                 replies: list[Any] = await pipe.execute()
                 return replies
 
-        pending, arrived, inflight, delayed, dead, paused, throttled, gate, runners, totals = await self._ask(count)
+        pending, arrived, inflight, delayed, dead, paused, throttled, gate, *rest = await self._ask(count)
+        totals, runners, now = rest
         return Depths(
             queue=k.queue,
             pending=pending + arrived,
@@ -62,7 +67,7 @@ class RedisControl:
             paused=bool(paused),
             throttled=bool(throttled),
             gate_ms=max(gate, 0),
-            runners=runners,
+            runners=sum(seen / 1000 > now[0] - RUNNER_SECONDS for _, seen in runners),
             totals={name.decode(): int(value) for name, value in totals.items()},
         )
 
@@ -117,9 +122,9 @@ class RedisControl:
         return await self._ask(read)
 
     async def replay(self, job_id: str) -> bool:
-        """Put a dead job back on the list with all its attempts; False if it isn't dead."""
+        """Put a dead job back on the list; False if it isn't dead, or another job has its unique key by now."""
         k = self._keys
-        keys = (k.job(job_id), k.dead, k.pending, k.totals)
+        keys = (k.job(job_id), k.dead, k.pending, k.totals, k.unique)
         return bool(await self._run("replay", keys, (job_id, self._dead_ms)))
 
     async def drop(self, job_id: str) -> bool:

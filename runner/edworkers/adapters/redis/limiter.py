@@ -37,18 +37,20 @@ class RedisLimiter:
 
     async def reserve(self, count: int) -> Grant:
         """Take up to `count` from every window, or as many as the tightest allows."""
-        token = f"{self._runner}.{next(self._calls):x}"
-        args: list[Any] = [token, count, self._rolling.limit if self._rolling else 0, len(self._calendar)]
+        args: list[Any] = ["", count, self._rolling.limit if self._rolling else 0, len(self._calendar)]
         now = self._now()
         for window in self._calendar:
             bounds = [edge for period in periods(window, now) for edge in period]
             args += (window.name, window.limit, *bounds)
 
-        # A repeat after a lost reply may take twice: quota is wasted then, never exceeded.
+        # A repeat after a lost reply may take twice: quota is wasted then, never exceeded. Each has a name of its own,
+        # so that what is wasted of a minute comes back with the minute.
         async def call(_repeated: bool) -> Any:  # noqa: FBT001
+            args[0] = f"{self._runner}.{next(self._calls):x}"
             return await run_script(self._client, "reserve", (self._keys.used, self._keys.rolling), args)
 
         granted, retry_ms, blocker, fields = await until_answered("reserve quota", call)
+        token: str = args[0]
         if granted > 0:
             self._reservations[token] = (granted, fields)
             return Grant(token, granted, 0)
@@ -58,10 +60,11 @@ class RedisLimiter:
     async def refund(self, reservation: str, count: int) -> None:
         """Give back `count` of a reservation that were not used; each reservation can be given back from once."""
         granted, fields = self._reservations.pop(reservation, (0, []))
-        if count <= 0 or granted == 0:
+        unused = min(count, granted)
+        if unused <= 0:
             return
         keys = (self._keys.used, self._keys.rolling)
-        args: list[Any] = [reservation, granted, count, *fields]
+        args: list[Any] = [reservation, granted, unused, *fields]
         # Not repeated: if the reply is lost, to give back nothing is safe and to give back twice is not.
         try:
             await run_script(self._client, "refund", keys, args)

@@ -175,7 +175,5 @@ def _read_cycle(reply: list[Any], *, repeated: bool) -> Cycle:
     )
 
 
-def _read_delivery(receipt: bytes, raw: bytes) -> Delivery:
-    if raw[:2] == b"\x1e!" and raw[2:].isdigit():
-        return Delivery(receipt.decode(), b"", int(raw[2:]))
-    return Delivery(receipt.decode(), raw)
+def _read_delivery(receipt: bytes, raw: bytes | int) -> Delivery:
+    return Delivery(receipt.decode(), b"", raw) if isinstance(raw, int) else Delivery(receipt.decode(), raw)

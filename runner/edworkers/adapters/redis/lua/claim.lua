@@ -8,12 +8,19 @@ local function hand_back()
   while redis.call('LMOVE', K.arrived, K.pending, 'RIGHT', 'RIGHT') do end
 end
 
+-- Too large a payload stays in Redis: moving it could take a small runner's memory, again and again. Its size is told.
+local function hand_out(out, receipt, raw)
+  local size = #raw > A.max_bytes and #read_entry(raw).payload or 0
+  out[#out + 1], out[#out + 2] = receipt, size > A.max_bytes and size or raw
+end
+
 -- What a call whose reply was lost has claimed is handed out again: its receipts are known from its token.
 local function claimed_before(want)
   local out = {}
   for i = 1, want do
-    local raw = redis.call('HGET', K.inflight, A.token .. '.' .. i)
-    if raw then out[#out + 1], out[#out + 2] = A.token .. '.' .. i, raw end
+    local receipt = A.token .. '.' .. i
+    local raw = redis.call('HGET', K.inflight, receipt)
+    if raw then hand_out(out, receipt, raw) end
   end
   return out
 end
@@ -27,8 +34,7 @@ local function claim(want, now)
       local receipt = A.token .. '.' .. (#out / 2 + 1)
       fields[#fields + 1], fields[#fields + 2] = receipt, raw
       leases[#leases + 1], leases[#leases + 2] = deadline, receipt
-      -- Too large a payload stays in Redis: moving it could take a small runner's memory, again and again.
-      out[#out + 1], out[#out + 2] = receipt, #raw > A.max_bytes and '\30!' .. #raw or raw
+      hand_out(out, receipt, raw)
     end
   end
   if #out > 0 then

@@ -6,7 +6,8 @@
 --       for retry and defer: origin attempts delay due gate, for release: origin started),
 --       starts (receipt id origin attempt unique type).
 -- Atomic because a job may be in one place only, and a result, its follow-up jobs and its end belong together.
--- Safe to repeat with the same token: receipts that are settled are gone, and what was claimed is handed out again.
+-- Safe to repeat with the same token: receipts that are settled are gone, and what was claimed is handed out again. A
+-- repeat claims nothing new, as the receipts of its token may have been given to other jobs before.
 local K, A = {}, {}
 local names = {'pending', 'arrived', 'inflight', 'lease', 'delayed', 'entries', 'dead', 'finished', 'outbox', 'paused',
                'gate', 'throttled', 'cancel', 'unique', 'totals'}
@@ -16,6 +17,8 @@ A.max_bytes = tonumber(ARGV[7])
 --@include entry record settle start claim
 
 local now, at, job = now_ms(), 9, #names
+-- Written once, as every job needs them: to make a string costs as much as a small command.
+A.now, A.result_expiry, A.dead_expiry = text(now), text(A.result_ms + RECORD_GRACE_MS), text(A.dead_ms + RECORD_GRACE_MS)
 local function take(count)
   at = at + count
   return unpack(ARGV, at - count + 1, at)
@@ -33,24 +36,26 @@ for i = 1, tonumber(ARGV[8]) do
     lost[#lost + 1] = s.receipt
   end
 end
-if #freed > 0 then redis.call('ZREM', K.lease, unpack(freed)) end
+in_parts(freed, function(...) redis.call('ZREM', K.lease, ...) end)
 for verb, count in pairs(counts) do redis.call('HINCRBY', K.totals, verb, count) end
 write_kept()
 
-local starts, admissions = {}, {}
+local starts, admissions, held = {}, {}, {}
 for i = 1, tonumber(ARGV[9]) do
   local s = {job = KEYS[job + ARGV[8] + i]}
   s.receipt, s.id, s.origin, s.attempt, s.unique, s.type = take(6)
   starts[i], admissions[i] = s, s.receipt
 end
-local held = #starts > 0 and redis.call('ZMSCORE', K.lease, unpack(admissions))
-for i, s in ipairs(starts) do admissions[i] = start(s, held[i], now) end
+in_parts(admissions, function(...)
+  for _, deadline in ipairs(redis.call('ZMSCORE', K.lease, ...)) do held[#held + 1] = deadline end
+end)
+for i, s in ipairs(starts) do admissions[i] = start(s, held[i]) end
 
 local want, closed, deliveries = tonumber(ARGV[2]), closed_for(), {}
 if ARGV[4] == '1' then deliveries = claimed_before(want) end
 if closed ~= 0 then
   hand_back()
-elseif want > 0 and #deliveries == 0 then
+elseif want > 0 and ARGV[4] ~= '1' then
   deliveries = claim(want, now)
 end
 return {lost, admissions, deliveries, closed, redis.call('LLEN', K.pending)}

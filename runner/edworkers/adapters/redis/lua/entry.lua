@@ -2,7 +2,8 @@
 local function read_entry(raw)
   if string.byte(raw, 1) == 30 then
     local deliveries, attempts, due, origin, at = string.match(raw, '^\30(%d+) (%d+) (%d+) ([!-~]+)\n()')
-    if deliveries then
+    -- The same bounds as the runner's, so that both see the same payload.
+    if deliveries and #deliveries <= 9 and #attempts <= 9 and #due <= 15 and #origin <= 128 then
       return {deliveries = tonumber(deliveries), attempts = tonumber(attempts), due = tonumber(due),
               origin = origin, payload = string.sub(raw, at)}
     end

@@ -8,6 +8,11 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+-- Makes calls of many words; Lua can't pass more than some 8000 at once.
+local function in_parts(words, call)
+  for i = 1, #words, 4000 do call(unpack(words, i, math.min(i + 3999, #words))) end
+end
+
 -- A record outlives its place in `finished` or `dead`, so that the one who trims these finds it.
 local RECORD_GRACE_MS = 86400000
 

@@ -2,21 +2,23 @@
 local kept, kept_bytes = {}, 0
 
 -- What many jobs have in common is written once for all of them, by write_kept.
-local function finish(s, state, index, milliseconds, now, size, ...)
+local function finish(s, state, index, expiry, size, ...)
   local bytes = size + #s.id + 300
-  redis.call('HSET', s.job, 'state', state, 'finishedAt', text(now), 'attempts', s.begun, 'seconds', s.seconds,
+  redis.call('HSET', s.job, 'state', state, 'finishedAt', A.now, 'attempts', s.begun, 'seconds', s.seconds,
              'bytes', bytes, ...)
-  redis.call('PEXPIRE', s.job, text(milliseconds + RECORD_GRACE_MS))
+  redis.call('PEXPIRE', s.job, expiry)
   kept[index] = kept[index] or {}
   local members = kept[index]
-  members[#members + 1], members[#members + 2] = text(now), bytes .. ':' .. s.id
+  members[#members + 1], members[#members + 2] = A.now, bytes .. ':' .. s.id
   kept_bytes = kept_bytes + bytes
   free_unique(K.unique, s.unique, s.id)
   if A.cancels then redis.call('ZREM', K.cancel, s.id) end
 end
 
 local function write_kept()
-  for index, members in pairs(kept) do redis.call('ZADD', index, unpack(members)) end
+  for index, members in pairs(kept) do
+    in_parts(members, function(...) redis.call('ZADD', index, ...) end)
+  end
   if kept_bytes > 0 then redis.call('HINCRBY', K.totals, 'recordBytes', kept_bytes) end
 end
 
@@ -44,18 +46,18 @@ local function put_off(s, raw, now)
 end
 
 local settle = {}
-function settle.ack(s, _, now)
-  finish(s, 'done', K.finished, A.result_ms, now, #s.body, 'result', s.body)
+function settle.ack(s)
+  finish(s, 'done', K.finished, A.result_expiry, #s.body, 'result', s.body)
   for _, follow_up in ipairs(s.more) do redis.call('LPUSH', K.outbox, follow_up) end
 end
 settle.retry = put_off
 settle.defer = put_off
-function settle.bury(s, raw, now)
+function settle.bury(s, raw)
   local payload = read_entry(raw).payload
-  finish(s, 'dead', K.dead, A.dead_ms, now, #payload + #s.body, 'error', s.body, 'payload', payload)
+  finish(s, 'dead', K.dead, A.dead_expiry, #payload + #s.body, 'error', s.body, 'payload', payload)
 end
-function settle.cancel(s, _, now)
-  finish(s, 'cancelled', K.finished, A.result_ms, now, 0)
+function settle.cancel(s)
+  finish(s, 'cancelled', K.finished, A.result_expiry, 0)
 end
 function settle.duplicate() end
 function settle.release(s, raw)

@@ -5,18 +5,18 @@ local function same_job(s, record)
   return not origin and state == 'pending'
 end
 
-local function begin(s, record, now)
+local function begin(s, record)
   if record[1] == 'dead' then
     unkeep(K.dead, K.totals, s.job, s.id)
     redis.call('DEL', s.job)
   end
   redis.call('HSET', s.job, 'state', 'inflight', 'origin', s.origin, 'receipt', s.receipt, 'attempts', s.attempt,
-             'startedAt', text(now))
+             'startedAt', A.now)
   if s.type ~= '' then redis.call('HSET', s.job, 'type', s.type) end
   if s.unique ~= '' then redis.call('HSET', s.job, 'unique', s.unique) end
 end
 
-local function start(s, held, now)
+local function start(s, held)
   if not held then return 'lost' end
   local record = redis.call('HMGET', s.job, 'state', 'origin')
   if not same_job(s, record) then return 'duplicate' end
@@ -25,7 +25,7 @@ local function start(s, held, now)
     if holder and holder ~= s.id then return 'duplicate' end
     redis.call('HSET', K.unique, s.unique, s.id)
   end
-  begin(s, record, now)
+  begin(s, record)
   if A.cancels and redis.call('ZSCORE', K.cancel, s.id) then return 'cancel' end
   return 'start'
 end

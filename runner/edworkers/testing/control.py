@@ -1,0 +1,145 @@
+"""One queue in memory, as producers and operators use it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_core import from_json
+
+from edworkers.core.job import Entry, write_entry
+from edworkers.core.lifecycle import State
+from edworkers.core.settings import Retention
+from edworkers.ports import Depths, Enqueue, JobRecord
+from edworkers.testing.store import Record, Store
+
+_RUNNER_MS = 60_000
+
+
+class MemoryControl:
+    """The `QueueControl` port in memory."""
+
+    def __init__(self, store: Store, retention: Retention) -> None:
+        self._store = store
+        self._result_ms = retention.result_seconds * 1000
+        self._dead_ms = retention.dead_seconds * 1000
+
+    async def enqueue(self, jobs: Sequence[Enqueue]) -> list[bool]:
+        """Add jobs; False for each that is a duplicate."""
+        return [self._store.enqueue(job, self._dead_ms) for job in jobs]
+
+    async def depths(self) -> Depths:
+        """Count the queue."""
+        store, now = self._store, self._store.clock.now()
+        return Depths(
+            queue=store.name,
+            pending=len(store.pending) + len(store.arrived),
+            inflight=len(store.inflight),
+            delayed=len(store.delayed),
+            dead=len(store.dead),
+            paused=store.paused,
+            throttled=store.throttled_until > now,
+            gate_ms=max(store.gate_until - now, 0),
+            runners=sum(seen > now - _RUNNER_MS for seen in store.runners.values()),
+            totals=dict(store.totals),
+        )
+
+    async def find(self, job_id: str) -> JobRecord | None:
+        """Look up the record of a job."""
+        record = self._store.find(job_id)
+        return None if record is None else self._read(job_id, record)
+
+    def _read(self, job_id: str, record: Record) -> JobRecord:
+        """Read a record; what it says of a job that waits or runs is held against where the job really is."""
+        state = record.state
+        if state is State.DELAYED and job_id not in self._store.delayed:
+            state = State.PENDING
+        if state is State.INFLIGHT and record.receipt not in self._store.lease:
+            state = State.PENDING
+        return JobRecord(
+            id=job_id,
+            queue=self._store.name,
+            state=state,
+            type=record.type,
+            attempts=record.attempts,
+            queued_at=record.queued_at,
+            started_at=record.started_at,
+            finished_at=record.finished_at,
+            due_at=record.due_at if state is State.DELAYED else None,
+            seconds=record.seconds,
+            progress=_json(record.progress),
+            result=_json(record.result),
+            error=_json(record.error),
+            payload=record.payload,
+        )
+
+    async def cancel(self, job_id: str) -> str:
+        """Cancel a job: `cancelled` at once, `requested` (it ends when a runner meets it) or `finished` before."""
+        store = self._store
+        record = store.find(job_id)
+        if record is not None and record.state.is_final:
+            return "finished"
+        if job_id in store.delayed:
+            self._cancel_delayed(job_id)
+            return "cancelled"
+        store.cancel[job_id] = store.clock.now()
+        for listener in list(store.listeners):
+            listener.hear_cancel(job_id)
+        return "requested"
+
+    def _cancel_delayed(self, job_id: str) -> None:
+        store = self._store
+        del store.delayed[job_id], store.entries[job_id]
+        record = store.record(job_id)
+        store.free_unique(record.unique, job_id)
+        record.state, record.finished_at = State.CANCELLED, store.clock.now()
+        store.keep(store.finished, job_id, 0, self._result_ms)
+        store.totals["cancel"] += 1
+
+    async def pause(self, *, paused: bool) -> bool:
+        """Pause or resume claims; False if it was so already."""
+        changed = self._store.paused is not paused
+        self._store.paused = paused
+        if not paused:
+            for listener in list(self._store.listeners):
+                listener.hear_resume()
+        return changed
+
+    async def dead(self, offset: int, count: int) -> list[JobRecord]:
+        """List dead letters, the latest first."""
+        dead = self._store.dead
+        ids = sorted(dead, key=lambda job_id: (dead[job_id].at, f"{dead[job_id].bytes}:{job_id}"), reverse=True)
+        records = [(job_id, self._store.find(job_id)) for job_id in ids[offset : offset + count]]
+        return [self._read(job_id, record) for job_id, record in records if record is not None]
+
+    async def replay(self, job_id: str) -> bool:
+        """Put a dead job back on the list; False if it isn't dead, or another job has its unique key by now."""
+        store = self._store
+        old = store.find(job_id)
+        if old is None or old.state is not State.DEAD or old.payload is None:
+            return False
+        if old.unique and store.unique.setdefault(old.unique, job_id) != job_id:
+            return False
+        store.unkeep(store.dead, job_id)
+        store.records[job_id] = Record(
+            origin=job_id,
+            unique=old.unique,
+            type=old.type,
+            queued_at=old.queued_at,
+            progress=old.progress,
+            expires_at=store.clock.now() + self._dead_ms,
+        )
+        store.totals["replay"] += 1
+        store.push([write_entry(Entry(old.payload, origin=job_id))])
+        return True
+
+    async def drop(self, job_id: str) -> bool:
+        """Delete a dead job for good; False if it isn't dead."""
+        record = self._store.find(job_id)
+        if record is None or record.state is not State.DEAD:
+            return False
+        self._store.unkeep(self._store.dead, job_id)
+        del self._store.records[job_id]
+        return True
+
+
+def _json(body: bytes) -> Any:
+    return from_json(body) if body else None

@@ -1,0 +1,249 @@
+"""One queue in memory, as runners and keepers use it."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+
+from edworkers.core.job import read_entry, write_entry
+from edworkers.core.lifecycle import State
+from edworkers.core.settings import MAX_PAYLOAD_BYTES, Retention
+from edworkers.ports import Cycle, Delivery, Enqueue, Settlement, Start
+from edworkers.testing.store import Index, Record, Store
+
+_LONG_GATE_MS = 60_000
+_REAP_PAUSE_MS = 5000
+
+
+class MemoryQueue:
+    """The `JobQueue` port in memory."""
+
+    def __init__(
+        self, store: Store, others: Callable[[str], Store], *, runner: str, lease_ms: int, retention: Retention
+    ) -> None:
+        self.store = store
+        self.runner = runner
+        self.lease_ms = lease_ms
+        self._others = others
+        self._result_ms = retention.result_seconds * 1000
+        self._dead_ms = retention.dead_seconds * 1000
+        self._max_bytes = retention.max_bytes
+        self._calls = itertools.count(1)
+        self._settle_by = {
+            "ack": self._ack,
+            "retry": self._put_off,
+            "defer": self._put_off,
+            "bury": self._bury,
+            "cancel": self._cancel,
+            "release": self._release,
+            "duplicate": self._drop_duplicate,
+        }
+
+    async def cycle(self, settlements: Sequence[Settlement], starts: Sequence[Start], want: int) -> Cycle:
+        """Settle what ended, start what is about to run and claim up to `want` jobs, in one step."""
+        await asyncio.sleep(0)  # Others get a turn, as they would while Redis works.
+        return self.cycle_now(settlements, starts, want)
+
+    def cycle_now(self, settlements: Sequence[Settlement], starts: Sequence[Start], want: int) -> Cycle:
+        """Do a cycle without giving others a turn."""
+        store = self.store
+        token = f"{self.runner}.{next(self._calls):x}"
+        lost = tuple(s.receipt for s in settlements if not self._settle(s))
+        admissions = tuple(self._start(start) for start in starts)
+        closed = self._closed_ms()
+        if closed:
+            store.hand_back()
+        deliveries = () if closed else tuple(self._claim(token, want))
+        waiting = len(store.pending)
+        store.wake()
+        return Cycle(lost, admissions, deliveries, closed, waiting)
+
+    def _closed_ms(self) -> int:
+        return -1 if self.store.paused else max(self.store.gate_until - self.store.clock.now(), 0)
+
+    # Claims and starts.
+
+    def _claim(self, token: str, want: int) -> list[Delivery]:
+        store = self.store
+        deliveries: list[Delivery] = []
+        for source in (store.arrived, store.pending):
+            while source and len(deliveries) < want:
+                raw, receipt = source.pop(), f"{token}.{len(deliveries) + 1}"
+                store.inflight[receipt] = raw
+                store.lease[receipt] = store.clock.now() + self.lease_ms
+                size = len(read_entry(raw).payload)
+                deliveries.append(Delivery(receipt, b"", size) if size > MAX_PAYLOAD_BYTES else Delivery(receipt, raw))
+        return deliveries
+
+    def _start(self, start: Start) -> str:
+        store = self.store
+        if start.receipt not in store.lease:
+            return "lost"
+        record = store.find(start.job_id)
+        if record is not None and not _is_same_job(record, start):
+            return "duplicate"
+        key = start.unique_key
+        if key and store.unique.setdefault(key, start.job_id) != start.job_id:
+            return "duplicate"
+        self._begin(start, record)
+        return "cancel" if start.job_id in store.cancel else "start"
+
+    def _begin(self, start: Start, record: Record | None) -> None:
+        store = self.store
+        if record is not None and record.state is State.DEAD:
+            store.unkeep(store.dead, start.job_id)
+            del store.records[start.job_id]
+        record = store.record(start.job_id)
+        record.state = State.INFLIGHT
+        record.origin, record.receipt, record.attempts = start.origin, start.receipt, start.attempt
+        record.started_at = store.clock.now()
+        record.type = start.type or record.type
+        record.unique = start.unique_key or record.unique
+
+    # Settlements.
+
+    def _settle(self, s: Settlement) -> bool:
+        raw = self.store.inflight.pop(s.receipt, None)
+        if raw is None:
+            return False
+        self.store.lease.pop(s.receipt, None)
+        self._settle_by[s.verb](s, raw)
+        self.store.totals[s.verb] += 1
+        return True
+
+    def _finish(self, s: Settlement, state: State, index: Index, size: int, milliseconds: int) -> Record:
+        store = self.store
+        record = store.record(s.job_id)
+        record.state, record.finished_at = state, store.clock.now()
+        record.attempts, record.seconds = s.begun, round(s.seconds, 6)
+        store.keep(index, s.job_id, size, milliseconds)
+        store.free_unique(s.unique_key, s.job_id)
+        store.cancel.pop(s.job_id, None)
+        return record
+
+    def _ack(self, s: Settlement, _raw: bytes) -> None:
+        record = self._finish(s, State.DONE, self.store.finished, len(s.body), self._result_ms)
+        record.result = s.body
+        self.store.outbox.extendleft(s.follow_ups)
+
+    def _bury(self, s: Settlement, raw: bytes) -> None:
+        payload = read_entry(raw).payload
+        record = self._finish(s, State.DEAD, self.store.dead, len(payload) + len(s.body), self._dead_ms)
+        record.error, record.payload = s.body, payload
+
+    def _cancel(self, s: Settlement, _raw: bytes) -> None:
+        self._finish(s, State.CANCELLED, self.store.finished, 0, self._result_ms)
+
+    def _drop_duplicate(self, s: Settlement, raw: bytes) -> None:
+        """Leave the record alone: it is that of the job that was there before."""
+
+    def _release(self, s: Settlement, raw: bytes) -> None:
+        self.store.pending.append(write_entry(read_entry(raw)._replace(origin=s.origin)))
+        if s.started:
+            self.store.record(s.job_id).state = State.PENDING
+
+    def _put_off(self, s: Settlement, raw: bytes) -> None:
+        store = self.store
+        due = s.due or store.clock.now() + s.delay_ms
+        entry = read_entry(raw)._replace(attempts=s.attempts, due=due, origin=s.origin)
+        store.put_off(s.job_id, entry, due)
+        record = store.record(s.job_id)
+        record.state, record.due_at, record.attempts, record.error = State.DELAYED, due, s.begun, s.body
+        record.expires_at = due + self._dead_ms
+        if s.gate_ms > 0:
+            self._close_gate(s.gate_ms)
+
+    def _close_gate(self, milliseconds: int) -> None:
+        store, until = self.store, self.store.clock.now() + milliseconds
+        store.gate_until = max(store.gate_until, until)
+        if milliseconds > _LONG_GATE_MS:
+            store.throttled_until = max(store.throttled_until, until)
+
+    # What keepers do.
+
+    async def hand_back(self) -> None:
+        """Let another runner have the job that woke this one."""
+        self.store.hand_back()
+        self.store.wake()
+
+    async def reap(self, at_most: int) -> int:
+        """Put jobs whose lease ran out back to the front, or off for a while; returns how many."""
+        store = self.store
+        store.hand_back()
+        ended = _due(store.lease, store.clock.now(), at_most)
+        for receipt in ended:
+            del store.lease[receipt]
+            self._take_back(receipt, store.inflight.pop(receipt))
+        if ended:
+            store.totals["reap"] += len(ended)
+        store.wake()
+        return len(ended)
+
+    def _take_back(self, receipt: str, raw: bytes) -> None:
+        entry = read_entry(raw)
+        entry = entry._replace(deliveries=entry.deliveries + 1, origin=entry.origin or receipt)
+        if entry.deliveries == 1:
+            self.store.pending.append(write_entry(entry))
+        else:
+            pause = _REAP_PAUSE_MS * 2 ** min(entry.deliveries - 2, 10)
+            self.store.put_off(entry.origin, entry, self.store.clock.now() + pause)
+
+    async def promote(self, at_most: int) -> int:
+        """Move due delayed jobs to the list; returns how many."""
+        store = self.store
+        ids = _due(store.delayed, store.clock.now(), at_most)
+        for job_id in ids:
+            del store.delayed[job_id]
+            store.pending.appendleft(store.entries.pop(job_id))
+        store.wake()
+        return len(ids)
+
+    async def trim(self, at_most: int) -> int:
+        """Forget records beyond their retention in time or bytes; returns how many."""
+        store, now, forgotten = self.store, self.store.clock.now(), 0
+        for index, kept_ms in ((store.finished, self._result_ms), (store.dead, self._dead_ms)):
+            ends = {job_id: kept.at + kept_ms for job_id, kept in index.items()}
+            for job_id in _due(ends, now, at_most - forgotten):
+                self._forget(index, job_id)
+                forgotten += 1
+        while forgotten < at_most and store.totals["recordBytes"] > self._max_bytes:
+            index = store.finished or store.dead
+            self._forget(index, min(index, key=lambda job_id: (index[job_id].at, f"{index[job_id].bytes}:{job_id}")))
+            forgotten += 1
+        store.cancel = {job_id: at for job_id, at in store.cancel.items() if at > now - self._dead_ms}
+        return forgotten
+
+    def _forget(self, index: Index, job_id: str) -> None:
+        self.store.unkeep(index, job_id)
+        self.store.records.pop(job_id, None)
+
+    async def forward(self, at_most: int) -> int:
+        """Pass follow-up jobs on to their queues; returns how many."""
+        count = min(at_most, len(self.store.outbox))
+        for _ in range(count):
+            head, _, payload = self.store.outbox.pop().partition(b"\n")
+            queue, _, job_id = head.decode("ascii").partition(" ")
+            self._others(queue).enqueue(Enqueue(job_id, payload), self._dead_ms)
+        return count
+
+    async def report_progress(self, job_id: str, receipt: str, progress: bytes) -> bool:
+        """Keep the progress (JSON) of a running job; False if `receipt` doesn't hold it any more."""
+        if receipt not in self.store.lease:
+            return False
+        self.store.record(job_id).progress = progress
+        return True
+
+    async def throttle(self, milliseconds: int, reason: str) -> None:  # noqa: ARG002 - the port's
+        """Tell the autoscaler that nothing can be claimed for so long."""
+        self.store.throttled_until = self.store.clock.now() + milliseconds
+
+
+def _is_same_job(record: Record, start: Start) -> bool:
+    """Tell a job that was here before from another with the same id."""
+    if record.state is State.DEAD or record.origin == start.origin:
+        return True
+    return not record.origin and record.state is State.PENDING
+
+
+def _due(times: dict[str, int], now: int, at_most: int) -> list[str]:
+    """Name those whose time has come, the earliest first."""
+    return sorted((name for name, at in times.items() if at <= now), key=lambda name: (times[name], name))[:at_most]

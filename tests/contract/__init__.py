@@ -1,0 +1,1 @@
+"""One suite that holds the queue in memory and the queue on Redis to the same meaning."""
