@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,9 @@ import uvloop
 
 from edworkers import compose
 from edworkers.core.errors import SettingsError
+from edworkers.handlers.environment import not_installed
 from edworkers.pipeline.runner import Exit, Patience
+from edworkers.standins.leash import leashed
 from edworkers.telemetry import log
 
 _MARGIN_SECONDS = 3.0
@@ -20,25 +23,34 @@ _MARGIN_SECONDS = 3.0
 
 def run_one(pool: compose.Pool, env: Mapping[str, str], options: compose.RunOptions) -> int:
     """Run one runner in this process until it is stopped; returns the exit code."""
-    code = uvloop.run(_run_one(pool, env, options))
-    if code is Exit.STUCK:
-        # The handler that can't be stopped would keep the interpreter from ending.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
+    return uvloop.run(_run_one(pool, env, options))
 
 
 async def _run_one(pool: compose.Pool, env: Mapping[str, str], options: compose.RunOptions) -> Exit:
     stopping = Stopping(options.patience)
+    code = Exit.FAILED
     try:
         async with compose.open_pipe(env) as client:
-            running = compose.RunningPool(pool, env, client, options)
-            stopping.call(running.runner.stop)
-            return await running.run()
+            code = await compose.RunningPool(pool, env, client, options).run(stopping.call)
     except asyncio.CancelledError:
         log.error("runner.gave_up", reason="stopped while Redis didn't answer; jobs go back when their leases end")
-        return Exit.DONE
+        code = Exit.DONE
+    finally:
+        _end_in_time(code, 0 if code is Exit.STUCK else options.patience.grace)
+    return code
+
+
+def _end_in_time(code: int, seconds: float) -> None:
+    """End the process in so many seconds, even if a handler or a thread of its own keeps the interpreter from it."""
+
+    def end() -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 def run_keeper(pools: Sequence[compose.Pool], env: Mapping[str, str]) -> int:
@@ -61,6 +73,7 @@ class Stopping:
         self._task = asyncio.current_task()
         self._patience = patience
         self._stop: Callable[[], None] | None = None
+        self._signals = 0
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._signalled)
 
@@ -73,8 +86,9 @@ class Stopping:
             self._end()
             return
         self._stop()
-        longest = self._patience.drain + self._patience.grace + _MARGIN_SECONDS
-        self._loop.call_later(longest, self._end)
+        drain = 0 if self._signals else self._patience.drain
+        self._signals += 1
+        self._loop.call_later(drain + self._patience.grace + _MARGIN_SECONDS, self._end)
 
     def _end(self) -> None:
         if self._task is not None:
@@ -84,13 +98,18 @@ class Stopping:
 def run_several(
     queues: Sequence[str], processes: int, env: Mapping[str, str], *, pool: Path | None, reload: bool
 ) -> int:
-    """Run `processes` runners for each queue, in processes of their own, until stopped."""
+    """Run `processes` runners for each queue, in processes of their own, until stopped.
+
+    Raises SettingsError where changes can't be watched.
+    """
     from edworkers.cli.supervise import Program, Supervisor, edworkers_command, reload_on_change
 
+    if reload and (missing := not_installed("dev", "watchfiles")):
+        raise SettingsError("nothing was started, for --reload needs more:", missing)
     more = ("--pool", str(pool)) if pool is not None else ()
     child_env = {name: value for name, value in env.items() if name != "EDWORKERS_HEALTH_PORT"}
     programs = [
-        Program(f"{queue}-{number}", edworkers_command("run", queue, "--processes", "1", *more), child_env)
+        Program(f"{queue}-{number}", leashed(*edworkers_command("run", queue, "--processes", "1", *more)), child_env)
         for queue in queues
         for number in range(1, processes + 1)
     ]
@@ -115,12 +134,13 @@ def run_options(env: Mapping[str, str]) -> compose.RunOptions:
     faults: list[str] = []
     port = _number(env, "EDWORKERS_HEALTH_PORT", 65535, faults)
     drain = _number(env, "EDWORKERS_DRAIN_SECONDS", 86400, faults)
+    grace = _number(env, "EDWORKERS_GRACE_SECONDS", 3600, faults)
     if faults:
         raise SettingsError("nothing was started, for these settings can't be used:", faults)
     return compose.RunOptions(
         health_host=env.get("EDWORKERS_HEALTH_HOST") or "127.0.0.1",
         health_port=port,
-        patience=Patience(drain=25 if drain is None else drain),
+        patience=Patience(drain=25 if drain is None else drain, grace=5 if grace is None else grace),
     )
 
 

@@ -13,6 +13,7 @@ from edworkers.telemetry import log
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 30.0
 _HEALTHY_SECONDS = 10.0
+_PATIENT_STOPS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,26 @@ class Supervisor:
         self._drain_seconds = drain_seconds
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._stopping = asyncio.Event()
+        self._stops = 0
+        self._news = asyncio.Event()
+        self._restarting: set[str] = set()
 
     def stop(self) -> None:
-        """End all programs; a second call ends them at once."""
-        number = signal.SIGKILL if self._stopping.is_set() else signal.SIGTERM
+        """End all programs; a second call tells them to give their jobs back at once, a third kills them."""
+        self._stops += 1
         self._stopping.set()
-        self._signal_all(number)
+        self._end_pauses()
+        self._signal_all(signal.SIGTERM if self._stops <= _PATIENT_STOPS else signal.SIGKILL)
 
     async def restart_all(self) -> None:
-        """End every program gracefully, to be started anew."""
+        """End every program gracefully, to be started anew; one that failed is started at once."""
+        self._restarting.update(self._processes)
+        self._end_pauses()
         self._signal_all(signal.SIGTERM)
+
+    def _end_pauses(self) -> None:
+        self._news.set()
+        self._news.clear()
 
     def _signal_all(self, number: signal.Signals) -> None:
         for process in self._processes.values():
@@ -67,16 +78,26 @@ class Supervisor:
             began = asyncio.get_running_loop().time()
             process = await asyncio.create_subprocess_exec(*program.command, env=program.env, start_new_session=True)
             self._processes[program.name] = process
+            if self._stopping.is_set():
+                with suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGTERM)  # told to stop while the process began
             code = await self._wait(process)
             del self._processes[program.name]
             if self._stopping.is_set():
                 return int(code == -signal.SIGKILL)
             lived = asyncio.get_running_loop().time() - began
-            pause = _FIRST_PAUSE_SECONDS if lived > _HEALTHY_SECONDS else min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            log.warning("process.ended", program=program.name, code=code, again_in_seconds=round(pause, 1))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+            pause = await self._pause(program.name, code, _FIRST_PAUSE_SECONDS if lived > _HEALTHY_SECONDS else pause)
         return 0
+
+    async def _pause(self, name: str, code: int, seconds: float) -> float:
+        """Wait before a program is started anew; returns how long to wait if it ends again soon."""
+        if name in self._restarting:
+            self._restarting.discard(name)
+            return _FIRST_PAUSE_SECONDS
+        log.warning("process.ended", program=name, code=code, again_in_seconds=seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), seconds)
+        return min(seconds * 2, _LONGEST_PAUSE_SECONDS)
 
     async def _wait(self, process: asyncio.subprocess.Process) -> int:
         """Wait for a process to end; once stopping, no longer than the time to drain."""
@@ -96,6 +117,9 @@ async def reload_on_change(supervisor: Supervisor, folders: Sequence[Path]) -> N
     """Restart all programs whenever a Python file below these folders changes."""
     from watchfiles import PythonFilter, awatch  # pyright: ignore[reportUnknownVariableType] - a part of watchfiles' own
 
-    async for changes in awatch(*folders, watch_filter=PythonFilter()):
-        log.info("reload", files=sorted({path for _, path in changes})[:5])
-        await supervisor.restart_all()
+    try:
+        async for changes in awatch(*folders, watch_filter=PythonFilter()):
+            log.info("reload", files=sorted({path for _, path in changes})[:5])
+            await supervisor.restart_all()
+    except OSError as error:
+        log.warning("reload.off", reason=str(error), then="start anew to see changes")

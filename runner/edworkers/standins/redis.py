@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from edworkers.core.errors import SettingsError
+from edworkers.standins.leash import leashed
 from edworkers.standins.serving import announce_and_stay
 
 PROGRAMS = ("redis-server", "valkey-server")
@@ -52,18 +53,38 @@ class RedisServer:
         Raises SettingsError when there is no program to start, or it ends at once.
         """
         said: list[str] = []
+        command = _command(self.port, self.folder, self._options)
         self._process = await asyncio.create_subprocess_exec(
-            *_command(self.port, self.folder, self._options), stdin=DEVNULL, stdout=PIPE, stderr=STDOUT
+            # In a session of its own: Ctrl-C is for its host, which still needs it for a while.
+            *leashed(*command),
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=STDOUT,
+            start_new_session=True,
         )
+        try:
+            if await self._is_ready(said):
+                return
+        except BaseException:
+            await self.stop()
+            raise
+        await self._process.wait()
+        self._process = None
+        raise SettingsError("Redis can't be started:", said[-3:] or ["it said nothing"])
+
+    async def _is_ready(self, said: list[str]) -> bool:
+        assert self._process is not None  # noqa: S101
         assert self._process.stdout is not None  # noqa: S101
         async for line in self._process.stdout:
             said.append(line.decode(errors="replace").strip())
             if _READY in said[-1]:
                 self._reading = asyncio.create_task(_read_away(self._process.stdout))
-                return
-        await self._process.wait()
-        self._process = None
-        raise SettingsError("Redis can't be started:", said[-3:] or ["it said nothing"])
+                return True
+        return False
+
+    async def ended(self) -> int:
+        """Wait until it has ended, by itself or not; returns its exit code."""
+        return 0 if self._process is None else await self._process.wait()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it, and wait until it has ended; SIGKILL is how it would crash."""
@@ -76,6 +97,7 @@ class RedisServer:
         await process.wait()
         if self._reading is not None:
             await self._reading
+            self._reading = None
 
 
 async def _read_away(stream: asyncio.StreamReader) -> None:
