@@ -87,6 +87,8 @@ class Enqueue(NamedTuple):
     urgent: bool = False
     due: int = 0
     """Unix ms before which it must not run; 0 for at once."""
+    revive: bool = True
+    """Whether one with this id that is dead makes way for it, instead of making it a duplicate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,7 @@ class QueueControl(Protocol):
         ...
 
     async def replay(self, job_id: str) -> bool:
-        """Put a dead job back on the list with all its attempts; False if it isn't dead."""
+        """Put a dead job back on the list with all its attempts; False if it isn't dead, or its unique key is taken."""
         ...
 
     async def drop(self, job_id: str) -> bool:

@@ -31,6 +31,17 @@ async def test_a_follow_up_job_that_was_sent_before_is_not_sent_again(world: Wor
     assert await world.places("next") == Places(pending=[NEXT])
 
 
+async def test_a_follow_up_job_that_is_dead_by_now_is_not_sent_again(world: World, queue: JobQueue) -> None:
+    await world.push(A, payload("b"))
+    await settle(queue, "ack", await begin(queue, "a"), "a", follow_ups=(FOLLOW_UP,))
+    await queue.forward(10)
+    next_queue = world.queue("next")
+    await settle(next_queue, "bury", await begin(next_queue, "a.next"), "a.next")
+    await settle(queue, "ack", await begin(queue, "b"), "b", follow_ups=(FOLLOW_UP,))
+    await queue.forward(10)
+    assert (await world.places("next")).pending == []
+
+
 async def test_an_ack_whose_reply_is_lost_sends_its_follow_up_jobs_once(world: World, queue: JobQueue) -> None:
     await world.push(A)
     delivery = await begin(queue, "a")

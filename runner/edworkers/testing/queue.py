@@ -222,7 +222,7 @@ class MemoryQueue:
         for _ in range(count):
             head, _, payload = self.store.outbox.pop().partition(b"\n")
             queue, _, job_id = head.decode("ascii").partition(" ")
-            self._others(queue).enqueue(Enqueue(job_id, payload), self._dead_ms)
+            self._others(queue).enqueue(Enqueue(job_id, payload, revive=False), self._dead_ms)
         return count
 
     async def report_progress(self, job_id: str, receipt: str, progress: bytes) -> bool:
@@ -234,7 +234,7 @@ class MemoryQueue:
 
     async def throttle(self, milliseconds: int, reason: str) -> None:  # noqa: ARG002 - the port's
         """Tell the autoscaler that nothing can be claimed for so long."""
-        self.store.throttled_until = self.store.clock.now() + milliseconds
+        self.store.throttled_until = max(self.store.throttled_until, self.store.clock.now() + milliseconds)
 
 
 def _is_same_job(record: Record, start: Start) -> bool:

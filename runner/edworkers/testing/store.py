@@ -162,7 +162,7 @@ class Store:
 
     def _is_new(self, job: Enqueue) -> bool:
         record = self.find(job.job_id)
-        if record is not None and record.state is not State.DEAD:
+        if record is not None and (record.state is not State.DEAD or not job.revive):
             return False
         if job.unique_key and self.unique.setdefault(job.unique_key, job.job_id) != job.job_id:
             return False

@@ -32,5 +32,5 @@ def enqueue_arguments(keys: QueueKeys, jobs: Sequence[Enqueue], dead_ms: int) ->
     names = [keys.pending, keys.delayed, keys.entries, keys.dead, keys.unique, keys.totals]
     args: list[Any] = [dead_ms]
     for job in jobs:
-        args += (job.job_id, job.payload, job.unique_key, int(job.urgent), job.due)
+        args += (job.job_id, job.payload, job.unique_key, int(job.urgent), job.due, int(job.revive))
     return [*names, *(keys.job(job.job_id) for job in jobs)], args

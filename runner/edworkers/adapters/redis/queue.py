@@ -123,7 +123,8 @@ class RedisQueue:
     async def forward(self, at_most: int) -> int:
         """Pass follow-up jobs on to their queues; returns how many.
 
-        A crash in between sends one again; its id makes the second a duplicate.
+        A crash in between sends one again, and so may two that forward at once; its id makes the second a duplicate,
+        even if the first is dead by then.
         """
         outbox = self._keys.outbox
 
@@ -134,7 +135,7 @@ class RedisQueue:
         for item in reversed(items):
             head, _, payload = item.partition(b"\n")
             queue, _, job_id = head.decode("ascii").partition(" ")
-            keys, args = enqueue_arguments(QueueKeys(queue), [Enqueue(job_id, payload)], self._dead_ms)
+            keys, args = enqueue_arguments(QueueKeys(queue), [Enqueue(job_id, payload, revive=False)], self._dead_ms)
             await self._run("forward a job", "enqueue", keys, args)
 
             async def remove(_repeated: bool, item: bytes = item) -> None:  # noqa: FBT001

@@ -1,12 +1,12 @@
 -- Adds jobs whose ids are known, each unless the same one is known already or its unique key is taken.
 -- KEYS: pending delayed entries dead unique totals, then the record of each job
--- ARGV: dead_ms, then for each job: id payload unique urgent due
+-- ARGV: dead_ms, then for each job: id payload unique urgent due revive
 -- Atomic because the look at the record and the push must not be parted; safe to repeat, as the record then exists.
 --@include entry record
 local now, out = now_ms(), {}
-local function is_new(job, id, unique)
+local function is_new(job, id, unique, revive)
   local state = redis.call('HGET', job, 'state')
-  if state and state ~= 'dead' then return false end
+  if state and (state ~= 'dead' or revive ~= '1') then return false end
   if unique ~= '' and redis.call('HSETNX', KEYS[5], unique, id) == 0 and redis.call('HGET', KEYS[5], unique) ~= id then
     return false
   end
@@ -17,9 +17,9 @@ local function is_new(job, id, unique)
   return true
 end
 for i = 7, #KEYS do
-  local job, at = KEYS[i], (i - 7) * 5 + 1
-  local id, payload, unique, urgent, due = unpack(ARGV, at + 1, at + 5)
-  if is_new(job, id, unique) then
+  local job, at = KEYS[i], (i - 7) * 6 + 1
+  local id, payload, unique, urgent, due, revive = unpack(ARGV, at + 1, at + 6)
+  if is_new(job, id, unique, revive) then
     redis.call('HSET', job, 'state', 'pending', 'queuedAt', text(now))
     if unique ~= '' then redis.call('HSET', job, 'unique', unique) end
     if tonumber(due) > now then
