@@ -246,7 +246,7 @@ async def test_jobs_that_are_not_run_use_up_no_limit(world: World, control: Queu
     desk.go_on()
     limits = [{"name": "day", "limit": 2, "window": "day", "timeZone": world.zone}]
     await world.push(b"not json", b"[]", payload("a"), payload("b"))
-    async with at_work(world, desk, concurrency=1, limits=limits):
+    async with at_work(world, desk, limits=limits):
         await reaches(control, "b", State.DONE)
     assert sorted(desk.ended) == ["a", "b"]
 

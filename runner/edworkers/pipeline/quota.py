@@ -9,6 +9,7 @@ from edworkers.telemetry import log
 LONG_MS = 60_000
 NOTHING = Grant("", 0, 0)
 _LONGEST_WAIT_SECONDS = 30.0
+_SECOND_LOOK_SECONDS = 0.25
 
 
 class Quota:
@@ -19,6 +20,8 @@ class Quota:
         self._queue = queue
         self._on_open = on_open
         self._timer: asyncio.TimerHandle | None = None
+        self._refusals = 0
+        self._told = ""
 
     @property
     def is_used_up(self) -> bool:
@@ -30,12 +33,20 @@ class Quota:
         if self._limiter is None:
             return Grant("", room, 0)
         grant = await self._limiter.reserve(room)
-        if not grant.granted:
+        if grant.granted:
+            self._refusals, self._told = 0, ""
+            return grant
+        self._refusals += 1
+        # What another call or runner has reserved it may be about to give back: only a second refusal is believed.
+        longest = _SECOND_LOOK_SECONDS if self._refusals == 1 else _LONGEST_WAIT_SECONDS
+        self.close_for(min(max(grant.retry_ms, 1) / 1000, longest))
+        if self._refusals > 1 and self._told != grant.window:
+            self._told = grant.window
             await self._tell(grant)
-            self.close_for(min(max(grant.retry_ms, 1) / 1000, _LONGEST_WAIT_SECONDS))
         return grant
 
     async def _tell(self, grant: Grant) -> None:
+        """Say that a limit is reached; where it is for long, also to the autoscaler, until the window opens."""
         log.info("limit.reached", window=grant.window, opens_in_seconds=round(grant.retry_ms / 1000, 1))
         if grant.retry_ms > LONG_MS:
             await self._queue.throttle(grant.retry_ms, grant.window)
