@@ -25,6 +25,8 @@ from edworkers.core.errors import SettingsError
         ({"REDIS_HOST": "", "REDIS_PORT": "", "REDIS_PASSWORD": "", "REDIS_URL": ""}, "redis://127.0.0.1:6379/0"),
         ({"REDIS_URL": "rediss://user:pw@redis.example:6390/2"}, "rediss://user:pw@redis.example:6390/2"),
         ({"REDIS_URL": "redis://[::1]"}, "redis://[::1]"),
+        ({"REDIS_HOST": "::1"}, "redis://[::1]:6379/0"),
+        ({"REDIS_HOST": "redis", "REDIS_PORT": "tcp://10.0.0.7:6380"}, "redis://redis:6380/0"),
     ],
 )
 def test_the_address_that_the_environment_means(env: dict[str, str], url: str) -> None:
@@ -64,7 +66,7 @@ def test_an_address_that_is_none_is_refused_without_showing_it(url: str) -> None
     assert refused.value.faults == ("REDIS_URL: must look like redis://:password@host:6379/0, or rediss:// for TLS",)
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "-1", "6379x", " ", "6.5", "٣", "tcp://10.0.0.1:6379", "9" * 5])
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "6379x", " ", "6.5", "٣", "tcp://10.0.0.1:x", "9" * 5])
 def test_a_port_that_is_none_is_refused(port: str) -> None:
     with pytest.raises(SettingsError) as refused:
         redis_url({"REDIS_PORT": port})
@@ -80,6 +82,7 @@ def test_a_port_that_is_none_is_refused(port: str) -> None:
         ("rediss://user:pw@redis/1", "rediss://***@redis:6379/1"),
         ("redis://redis:6379/0?password=pw&ssl_password=pw", "redis://redis:6379/0"),
         ("redis://:p%40ss@redis:6379/0#pw", "redis://***@redis:6379/0"),
+        ("redis://[::1]/0", "redis://[::1]:6379/0"),
     ],
 )
 def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:

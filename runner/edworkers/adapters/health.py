@@ -10,7 +10,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from edworkers.core.errors import SettingsError
 from edworkers.core.stats import Stats
+
+_PATIENCE_SECONDS = 10
+"""For how long a client may keep a thread waiting for its request."""
 
 Check = Callable[[], str | None]
 """Says what is wrong, or nothing."""
@@ -47,13 +51,16 @@ class StatsCollector(Collector):
 
 
 class HealthServer:
-    """Serves one process; `port` 0 takes a free one."""
+    """Serves one process; `port` 0 takes a free one. Raises SettingsError where it can't listen there."""
 
     def __init__(self, host: str, port: int, *, alive: Check, ready: Check, collector: Collector) -> None:
+        self._host = host
         registry = CollectorRegistry()
         registry.register(collector)
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = _PATIENCE_SECONDS
+
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
                 if path == "/metrics":
@@ -74,17 +81,26 @@ class HealthServer:
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 pass
 
-        self._server = ThreadingHTTPServer((host, port), Handler)
+        self._server = _listen(host, port, Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
         self._thread.start()
 
     @property
-    def port(self) -> int:
-        """Where it listens."""
-        return int(self._server.server_address[1])
+    def address(self) -> str:
+        """Where it listens, as `host:port`."""
+        return f"{self._host}:{self._server.server_address[1]}"
 
     def close(self) -> None:
         """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def _listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    try:
+        return ThreadingHTTPServer((host, port), handler)
+    except OSError as error:
+        why = error.strerror or str(error)
+        fault = f"EDWORKERS_HEALTH_HOST, EDWORKERS_HEALTH_PORT: can't listen on {host}:{port}: {why}"
+        raise SettingsError("nothing was started, for these settings can't be used:", [fault]) from error

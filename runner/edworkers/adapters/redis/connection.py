@@ -2,9 +2,10 @@
 
 import asyncio
 import random
+import re
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -13,7 +14,15 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, OutOfMemoryError, ReadOnlyError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+)
 from redis.retry import Retry
 
 from edworkers.core.errors import QueueUnavailableError, SettingsError, UnsafeRedisError
@@ -22,6 +31,8 @@ from edworkers.telemetry import log
 SOCKET_TIMEOUT_SECONDS = 5.0
 CONNECT_TIMEOUT_SECONDS = 3.0
 _SCHEMES = ("redis", "rediss")
+_PASSING = re.compile(r"(^|-)(OOM|MISCONF|BUSY|NOREPLICAS|TRYAGAIN|READONLY|MASTERDOWN|CLUSTERDOWN|LOADING)\b")
+"""Errors that pass without anyone mending settings, some of which redis-py has no type for."""
 _OLDEST_SERVER = (6, 2)
 
 Result = TypeVar("Result")
@@ -42,7 +53,8 @@ def redis_url(env: Mapping[str, str]) -> str:
         return url
     password = env.get("REDIS_PASSWORD", "")
     credentials = f":{quote(password, safe='')}@" if password else ""
-    return f"redis://{credentials}{env.get('REDIS_HOST') or '127.0.0.1'}:{env.get('REDIS_PORT') or '6379'}/0"
+    host = env.get("REDIS_HOST") or "127.0.0.1"
+    return f"redis://{credentials}{f'[{host}]' if ':' in host else host}:{_port(env)}/0"
 
 
 def _url_faults(url: str) -> list[str]:
@@ -54,25 +66,46 @@ def _url_faults(url: str) -> list[str]:
     return [] if valid else ["REDIS_URL: must look like redis://:password@host:6379/0, or rediss:// for TLS"]
 
 
-def _port_faults(env: Mapping[str, str]) -> list[str]:
+def _port(env: Mapping[str, str]) -> str:
+    """Read the port; Kubernetes sets REDIS_PORT to tcp://10.0.0.7:6379 beside a Service whose name is redis."""
     port = env.get("REDIS_PORT") or "6379"
+    return port.rpartition(":")[2] if port.startswith("tcp://") else port
+
+
+def _port_faults(env: Mapping[str, str]) -> list[str]:
+    port = _port(env)
     if port.isascii() and port.isdigit() and 0 < int(port) < 65536:
         return []
-    return [f"REDIS_PORT: {port!r} is no port; give a number from 1 to 65535"]
+    return [f"REDIS_PORT: {env.get('REDIS_PORT')!r} is no port; give a number from 1 to 65535"]
 
 
 def without_password(url: str) -> str:
     """Write the address for people to read."""
     parts = urlsplit(url)
-    host = f"{parts.hostname}:{parts.port or 6379}"
+    name = parts.hostname or ""
+    host = f"{f'[{name}]' if ':' in name else name}:{parts.port or 6379}"
     return urlunsplit((parts.scheme, f"***@{host}" if parts.password else host, parts.path, "", ""))
 
 
 class _PackedByHiredis:
     """Writes commands by hiredis' C code: a cycle has hundreds of words, and writing them by Python took most time."""
 
+    _writer: asyncio.StreamWriter | None
+
     def pack_command(self, *words: Any) -> list[bytes]:
         return [hiredis.pack_command(words)]
+
+    def write(self, words: Sequence[Any]) -> None:
+        """Write a command at once; Redis takes it when it can. Raises redis.ConnectionError."""
+        if self._writer is None:
+            raise redis.ConnectionError("the connection is closed")
+        packed: bytes = self.pack_command(*words)[0]
+        self._writer.write(packed)
+
+    def abort(self) -> None:
+        """Close at once; whoever reads is told."""
+        if self._writer is not None:
+            self._writer.transport.abort()
 
 
 class _Connection(_PackedByHiredis, redis.asyncio.Connection):
@@ -105,11 +138,10 @@ def connect(url: str) -> "redis.asyncio.Redis":
     return client
 
 
-def connect_blocking(url: str, timeout_seconds: float) -> "redis.Redis":
-    """Make a client for a thread, whose replies may take up to `timeout_seconds`."""
-    return redis.Redis.from_url(
+def blocking_connection(url: str, timeout_seconds: float) -> Any:
+    """Make a connection for a thread, whose replies may take up to `timeout_seconds`; nothing is opened yet."""
+    pool: redis.ConnectionPool = redis.ConnectionPool.from_url(
         url,
-        single_connection_client=True,
         retry=Retry(NoBackoff(), 0),
         socket_timeout=timeout_seconds,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -117,23 +149,27 @@ def connect_blocking(url: str, timeout_seconds: float) -> "redis.Redis":
         health_check_interval=0,
         protocol=3,
     )
+    return pool.make_connection()
 
 
 def explain(error: BaseException) -> str:
     """Say in a few words why Redis can't be used."""
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}"
-    text = str(error) or type(error).__name__
-    return text.removeprefix("Error ").strip()
+        return f"TLS failed: {getattr(error, 'reason', None) or error}"
+    text = (str(error) or type(error).__name__).removeprefix("Error ").strip()
+    if isinstance(error, AuthenticationError):
+        return f"the user or the password is wrong or missing ({text})"
+    return text
 
 
 def is_outage(error: BaseException) -> bool:
     """Whether it is worth trying again: Redis is away, starting or full, not wrongly addressed."""
     if isinstance(error, AuthenticationError | NoPermissionError):
         return False
-    if isinstance(error, OutOfMemoryError | BusyLoadingError | ReadOnlyError):
+    if isinstance(error, OutOfMemoryError | BusyLoadingError | ReadOnlyError | ClusterDownError | MasterDownError):
         return True
-    return isinstance(error, CONNECTION_ERRORS)
+    # Before Redis 7, what a script met with stands inside of another error.
+    return isinstance(error, CONNECTION_ERRORS) or _PASSING.search(str(error)) is not None
 
 
 class Outage:
@@ -143,6 +179,11 @@ class Outage:
         self._what = what
         self._failures = 0
         self._since = 0.0
+
+    @property
+    def lasts(self) -> bool:
+        """Whether Redis hasn't answered since it failed."""
+        return self._failures > 0
 
     def failed(self, error: BaseException) -> float:
         """Note a failure; returns for how many seconds to wait."""

@@ -7,15 +7,16 @@ the two holds up nothing.
 """
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-import redis
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError
 
-from edworkers.adapters.redis.connection import Outage, connect_blocking, is_outage
+from edworkers.adapters.redis.connection import Outage, blocking_connection, is_outage
 from edworkers.adapters.redis.scripts import script
 from edworkers.core.keys import QueueKeys
 from edworkers.ports import Settlement, Start
@@ -24,7 +25,9 @@ from edworkers.telemetry import log
 _MARGIN_SECONDS = 3.0
 _LONGEST_WAIT_SECONDS = 5.0
 _SHORT_WAIT_SECONDS = 0.5
-
+_LATE = 0.85
+"""Of a lease, the part after which it should have been renewed long ago."""
+_LOOKS_A_LEASE = 20
 
 CycleCall = Callable[[Sequence[Settlement], Sequence[Start], int], tuple[list[str], list[Any]]]
 
@@ -49,9 +52,10 @@ class RedisLifeline:
         self._guard = guard
         # A Redis that doesn't answer within a third of the lease is given up, so that there is time to try again.
         self._tick = min(_SHORT_WAIT_SECONDS, self._lease / 6)
-        self._client = connect_blocking(url, self._lease / 3 + 1)
+        self._connection: Any = blocking_connection(url, self._lease / 3 + 1)
         self._held: dict[str, str] = {}
-        self._renewed_at = time.monotonic()
+        self._renewed_at = self._safe_at = time.monotonic()
+        self._was_late = False
         self._wanted = threading.Event()
         self._changed = threading.Condition()
         self._closing = False
@@ -68,10 +72,14 @@ class RedisLifeline:
         """Begin; the callbacks run in the event loop that calls this."""
         self._loop = asyncio.get_running_loop()
         self._on_wake, self._on_lost, self._on_cancel = on_wake, on_lost, on_cancel
+        self._renewed_at = self._safe_at = time.monotonic()
         self._thread.start()
+        self._look_at_leases()
 
     def hold(self, receipts: Mapping[str, str]) -> None:
         """Keep the leases of these receipts (to job ids, empty where not yet known)."""
+        if not self._held:
+            self._safe_at = time.monotonic()  # they are new, even where nothing could be renewed for long
         self._held.update(receipts)
 
     def let_go(self, receipts: Sequence[str]) -> None:
@@ -96,47 +104,57 @@ class RedisLifeline:
         self._closing = True
         with self._changed:
             self._changed.notify()
+        self._interrupt()
         if self._thread.is_alive():
             self._thread.join(timeout=self._lease + _MARGIN_SECONDS)
 
+    def _interrupt(self) -> None:
+        """End a wait for a reply. A job that is on its way meanwhile stays in `arrived`, for the next who looks."""
+        waiting = self._connection._sock  # noqa: SLF001
+        if waiting is not None:
+            with suppress(OSError):
+                waiting.shutdown(socket.SHUT_RDWR)
+
     def _tell(self, callback: Callable[..., None], *args: Any) -> None:
         if not self._closing:
-            self._loop.call_soon_threadsafe(callback, *args)
+            with suppress(RuntimeError):  # the event loop has ended
+                self._loop.call_soon_threadsafe(callback, *args)
 
     def _run(self) -> None:
         while not self._closing:
             try:
                 self._listen()
-                self._outage.over()
                 while not self._closing:
                     self._turn()
-            except (redis.RedisError, OSError) as error:
-                self._recover(error)
-            except RuntimeError:
-                return  # the event loop has ended
-        self._client.close()
+                    self._outage.over()
+            except Exception as error:  # noqa: BLE001 - without this thread every lease would be lost, so it goes on
+                if not self._closing:
+                    self._recover(error)
+        self._connection.disconnect()
 
     def _recover(self, error: Exception) -> None:
-        self._drop_connection()
+        self._connection.disconnect()
+        is_new = not self._outage.lasts
         wait = self._outage.failed(error)
-        if not is_outage(error):
-            log.error("lifeline.refused", reason=str(error), then="trying again")
-        self._give_up_late_leases()
+        if is_new and not is_outage(error):
+            log.error("lifeline.failed", reason=f"{type(error).__name__}: {error}", then="trying again")
         self._guard()
         with self._changed:
             self._changed.wait(min(wait, self._tick))
 
-    def _drop_connection(self) -> None:
-        connection: Any = self._client.connection
-        if connection is not None:
-            connection.disconnect()
+    def _look_at_leases(self) -> None:
+        """Stop work, in the event loop, before its lease runs out unrenewed: another runner may be about to start it.
 
-    def _give_up_late_leases(self) -> None:
-        """Stop the work whose lease may have run out: another runner may be starting it."""
-        if self._held and time.monotonic() - self._renewed_at > self._lease:
+        Late at two looks running, so that a process that stood still may ask Redis first what it still holds.
+        """
+        is_late = time.monotonic() - self._safe_at > _LATE * self._lease
+        if is_late and self._was_late and self._held:
             lost = list(self._held)
-            self._tell(self._on_lost, lost)
             self.let_go(lost)
+            self._on_lost(lost)
+        self._was_late = is_late
+        if not self._closing:
+            self._loop.call_later(self._lease / _LOOKS_A_LEASE, self._look_at_leases)
 
     def _turn(self) -> None:
         self._guard()
@@ -156,7 +174,7 @@ class RedisLifeline:
         keys = (self._keys.lease, self._keys.cancel, self._keys.runners)
         args = (round(self._lease * 1000), self._runner, len(held), *held.keys(), *held.values())
         lost, cancelled = self._run_script("renew", keys, args)
-        self._renewed_at = began
+        self._renewed_at = self._safe_at = began
         # What was settled meanwhile has no lease any more, and isn't lost.
         gone = [receipt for receipt in (raw.decode() for raw in lost) if receipt in self._held]
         if gone:
@@ -175,15 +193,8 @@ class RedisLifeline:
     def _wait_for_job(self) -> None:
         until_renewal = self._lease / 3 - (time.monotonic() - self._renewed_at)
         seconds = max(min(until_renewal, _SHORT_WAIT_SECONDS if self._held else self._idle_wait()), 0.01)
-        try:
-            moved = self._command("BLMOVE", self._keys.pending, self._keys.arrived, "RIGHT", "RIGHT", f"{seconds:.3f}")
-        except ResponseError as error:
-            # WRONGTYPE and the like: someone wrote another type under the queue's key.
-            log.error("queue.unusable", queue=self._keys.queue, reason=str(error))
-            with self._changed:
-                self._changed.wait(self._tick)
-            return
-        if moved is not None:
+        keys = self._keys
+        if self._command("BLMOVE", keys.pending, keys.arrived, "RIGHT", "RIGHT", f"{seconds:.3f}") is not None:
             self._woken()
 
     def _idle_wait(self) -> float:
@@ -195,29 +206,19 @@ class RedisLifeline:
 
     # The connection speaks RESP3, so that messages of the channel may come between the replies to commands.
 
-    def _connection(self) -> Any:
-        connection: Any = self._client.connection
-        if connection is None:
-            raise redis.ConnectionError("no connection")
-        if not connection.is_connected:
-            connection.connect()
-        return connection
-
     def _listen(self) -> None:
-        connection = self._connection()
-        connection._parser.set_pubsub_push_handler(self._hear_message)  # noqa: SLF001
-        connection.send_command("SUBSCRIBE", self._keys.events)
-        connection.read_response(push_request=True)
+        self._connection.connect()
+        self._connection._parser.set_pubsub_push_handler(self._hear_message)  # noqa: SLF001
+        self._connection.send_command("SUBSCRIBE", self._keys.events)
+        self._connection.read_response(push_request=True)
 
     def _command(self, *words: Any) -> Any:
-        connection = self._connection()
-        connection.send_command(*words)
-        return connection.read_response()
+        self._connection.send_command(*words)
+        return self._connection.read_response()
 
     def _hear(self) -> None:
-        connection = self._connection()
-        while connection.can_read(0):
-            connection.read_response(push_request=True)
+        while self._connection.can_read(0):
+            self._connection.read_response(push_request=True)
 
     def _hear_message(self, message: list[Any]) -> None:
         if message[0] != b"message":

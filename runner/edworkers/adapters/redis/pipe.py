@@ -1,65 +1,113 @@
 """One connection on which several calls may be under way at once."""
 
 import asyncio
+import math
+from collections import deque
 from typing import Any
 
 import redis
 
-from edworkers.adapters.redis.connection import connection_pool
+from edworkers.adapters.redis.connection import SOCKET_TIMEOUT_SECONDS, connection_pool, is_outage
 
 
 class Pipe:
     """Sends a call without waiting for the replies to those before it: Redis answers in order.
 
     So Redis works on one call while this process makes the next. When the connection breaks, every call under way
-    raises; whether it happened isn't known then.
+    raises; whether it happened isn't known then. `timeout_seconds` is how long Redis may say nothing at all.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS) -> None:
         self._pool: Any = connection_pool(url)
+        self._timeout = timeout_seconds
         self._connection: Any = None
         self._connecting = asyncio.Lock()
-        self._last: asyncio.Future[None] | None = None
+        self._under_way: deque[asyncio.Future[Any]] = deque()
+        self._answered = 0
+        self._watch: asyncio.TimerHandle | None = None
+        self._reading: asyncio.Task[None] | None = None
 
     async def execute_command(self, *words: Any) -> Any:
-        """Send a command and wait for its reply."""
-        connection = await self._connected()
-        before, mine = self._last, asyncio.get_running_loop().create_future()
-        self._last = mine
-        try:
-            await connection.send_packed_command(connection.pack_command(*words))
-            if before is not None and not before.done():
-                await asyncio.shield(before)
-            return await self._read(connection)
-        except redis.ResponseError:
-            raise
-        except BaseException:
-            # Replies can't be told apart any more once one is given up.
-            await self._drop(connection)
-            raise
-        finally:
-            mine.set_result(None)
+        """Send a command and wait for its reply.
 
-    async def _read(self, connection: Any) -> Any:
-        if connection is not self._connection:
-            raise redis.ConnectionError("the connection broke while a call before this one was under way")
-        return await connection.read_response()
+        A reply for which nobody waits any more is read all the same: those to other calls come after it.
+        """
+        connection: Any = self._connection or await self._connect()
+        loop = asyncio.get_running_loop()
+        connection.write(words)
+        reply: asyncio.Future[Any] = loop.create_future()
+        self._under_way.append(reply)
+        if self._watch is None:
+            self._watch = loop.call_later(self._timeout, self._look, self._answered)
+        return await reply
 
-    async def _connected(self) -> Any:
-        if self._connection is None:
-            async with self._connecting:
-                if self._connection is None:
-                    connection = self._pool.make_connection()
-                    await connection.connect()
-                    self._connection = connection
+    async def _connect(self) -> Any:
+        async with self._connecting:
+            if self._connection is None:
+                connection = self._pool.make_connection()
+                await connection.connect()
+                self._connection = connection
+                self._reading = asyncio.get_running_loop().create_task(self._read(connection))
         return self._connection
 
-    async def _drop(self, connection: Any) -> None:
-        if connection is self._connection:
-            self._connection = None
-            await connection.disconnect(nowait=True)
+    async def _read(self, connection: Any) -> None:
+        """Hand each reply to the call that has waited longest, until the connection breaks."""
+        try:
+            while connection is self._connection:
+                answer = await _answer(connection)
+                self._answered += 1
+                _give(self._under_way.popleft(), answer)
+                if isinstance(answer, redis.ResponseError) and is_outage(answer):
+                    # A server that became a replica, say: the next call asks anew where to connect to.
+                    self._break(redis.ConnectionError(f"given up for what another call was told: {answer}"))
+        except Exception as error:  # noqa: BLE001 - whatever broke the connection, no call may wait for ever
+            self._fail(connection, error)
+        await connection.disconnect(nowait=True)
+
+    def _look(self, answered: int) -> None:
+        """Break with a Redis that has answered nothing since the last look, and was asked something."""
+        self._watch = None
+        if not self._under_way:
+            return
+        if answered == self._answered:
+            self._break(redis.TimeoutError(f"no answer within {self._timeout:g} s"))
+        else:
+            self._watch = asyncio.get_running_loop().call_later(self._timeout, self._look, self._answered)
+
+    def _break(self, error: Exception) -> None:
+        connection = self._connection
+        if connection is not None:
+            self._fail(connection, error)
+            connection.abort()
+
+    def _fail(self, connection: Any, error: Exception) -> None:
+        if connection is not self._connection:
+            return
+        self._connection = None
+        under_way, self._under_way = self._under_way, deque()
+        for reply in under_way:
+            _give(reply, error)
 
     async def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            await self._drop(self._connection)
+        """Close the connection; calls under way raise."""
+        self._break(redis.ConnectionError("the connection was closed"))
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._reading is not None:
+            await self._reading
+
+
+async def _answer(connection: Any) -> Any:
+    try:
+        return await connection.read_response(timeout=math.inf)
+    except redis.ResponseError as error:
+        return error
+
+
+def _give(reply: "asyncio.Future[Any]", answer: Any) -> None:
+    if reply.done():
+        return
+    if isinstance(answer, Exception):
+        reply.set_exception(answer)
+    else:
+        reply.set_result(answer)
