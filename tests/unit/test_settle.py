@@ -14,7 +14,7 @@ from edworkers.core.outcome import Cancelled, Deferred, Done, Failed, FollowUp, 
 from edworkers.core.settings import MAX_PAYLOAD_BYTES
 from edworkers.core.verdict import Ack, Bury, Cancel, Defer, Duplicate, Release, Retry, Verdict
 from edworkers.pipeline.claim import Claimed
-from edworkers.pipeline.settle import fits, settlement, verb_of
+from edworkers.pipeline.settle import fits, settlement
 from edworkers.ports import Settlement
 
 NOW = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -171,7 +171,6 @@ PLAIN = Settlement("r1", "j1", "o1", verb="", attempts=0, begun=1)
 )
 def test_what_is_written_of_a_verdict(verdict: Verdict, written: Settlement) -> None:
     assert settle(verdict) == written
-    assert verb_of(verdict) == written.verb
 
 
 @pytest.mark.parametrize(

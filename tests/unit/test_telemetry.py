@@ -11,7 +11,7 @@ import structlog
 
 from edworkers import telemetry
 from edworkers.core.verdict import Ack, Bury, Cancel, Defer, Duplicate, Release, Retry, Verdict
-from edworkers.pipeline.settle import verb_of
+from edworkers.pipeline.settle import VERBS
 from edworkers.telemetry import configure, log, tell_settled
 
 ERROR = {"kind": "Boom", "message": "no luck", "attempt": 2}
@@ -38,7 +38,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def settled(verdict: Verdict, job_id: str = "j1") -> None:
-    tell_settled(verb_of(verdict), "ai", job_id, verdict, attempt=2, seconds=1.23456)
+    tell_settled(VERBS[type(verdict)], "ai", job_id, verdict, attempt=2, seconds=1.23456)
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,14 @@ class Duplicate:
 Verdict = Ack | Retry | Defer | Bury | Cancel | Release | Duplicate
 
 
+_ACK = Ack(None)
+
+
 def judge(outcome: Outcome, *, attempt: int, policy: JobPolicy, roll: float) -> Verdict:
     """Say what becomes of a job after attempt number `attempt` (from 1); `roll` (0 to 1) spreads retries."""
     match outcome:
+        case Done(None, ()):
+            return _ACK
         case Done(result, follow_ups):
             return Ack(result, follow_ups)
         case Failed():

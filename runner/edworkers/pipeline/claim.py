@@ -95,7 +95,7 @@ def _fit(claimed: Claimed, job: Job, handlers: Handlers) -> None:
         claimed.refusal = _rejection((f"type: {fault}; this queue knows {known}",))
         return
     try:
-        claimed.data = handler.data.model_validate(job.data)
+        claimed.data = handler.data.__pydantic_validator__.validate_python(job.data)
     except ValidationError as error:
         found = [(("data", *fault["loc"]), fault["msg"]) for fault in error.errors(include_url=False)]
         claimed.refusal = _rejection(faults_of(found))

@@ -47,40 +47,48 @@ def settlement(
     claimed: Claimed, verdict: Verdict, *, queue: str, now: int, started: bool = True, seconds: float = 0
 ) -> Settlement:
     """Write a verdict on a claimed job as a settlement; `now` is in Unix ms."""
-    begun = claimed.entry.attempts + (1 if started and claimed.data is not None else 0)
-    plain = Settlement(
+    failed = claimed.entry.attempts
+    more: dict[str, Any] = {}
+    match verdict:
+        case Ack(result, follow_ups):
+            if result is not None:
+                more["body"] = to_json(result)
+            if follow_ups:
+                jobs = enumerate(follow_ups)
+                more["follow_ups"] = tuple(_follow_up(claimed, i, follow, queue, now) for i, follow in jobs)
+        case Retry(delay, error):
+            more = {"body": _error(error), "delay_ms": round(delay * 1000), "attempts": failed + 1}
+        case Defer():
+            more = _put_off(claimed, verdict)
+        case Bury(error):
+            more["body"] = _error(error)
+        case _:
+            pass
+    return Settlement(
         claimed.receipt,
         claimed.id,
         claimed.origin,
-        verb=verb_of(verdict),
-        attempts=claimed.entry.attempts,
-        begun=begun,
+        VERBS[type(verdict)],
+        more.pop("attempts", failed),
+        failed + 1 if started and claimed.data is not None else failed,
         unique_key=claimed.unique_key,
         seconds=seconds,
         started=started,
+        **more,
     )
-    match verdict:
-        case Ack(result, follow_ups):
-            jobs = tuple(_follow_up(claimed, i, follow, queue, now) for i, follow in enumerate(follow_ups))
-            return plain._replace(body=b"" if result is None else to_json(result), follow_ups=jobs)
-        case Retry(delay, error):
-            return plain._replace(body=_error(error), delay_ms=round(delay * 1000), attempts=plain.attempts + 1)
-        case Defer(delay, reason, close_gate):
-            gate_ms = round(delay * 1000) if close_gate else 0
-            body = _error({"kind": "deferred", "message": reason}) if reason else b""
-            return plain._replace(body=body, delay_ms=round(delay * 1000), gate_ms=gate_ms, due=claimed.put_off_until)
-        case Bury(error):
-            return plain._replace(body=_error(error))
-        case _:
-            return plain
 
 
-def verb_of(verdict: Verdict) -> str:
-    """Name what the queue does for a verdict."""
-    return _VERBS[type(verdict)]
+def _put_off(claimed: Claimed, verdict: Defer) -> dict[str, Any]:
+    delay_ms = round(verdict.delay_seconds * 1000)
+    return {
+        "body": _error({"kind": "deferred", "message": verdict.reason}) if verdict.reason else b"",
+        "delay_ms": delay_ms,
+        "gate_ms": delay_ms if verdict.close_gate else 0,
+        "due": claimed.put_off_until,
+    }
 
 
-_VERBS: dict[type[Any], str] = {
+VERBS: dict[type[Any], str] = {
     Ack: "ack",
     Retry: "retry",
     Defer: "defer",

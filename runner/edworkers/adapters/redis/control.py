@@ -79,7 +79,7 @@ class RedisControl:
             async with self._client.pipeline(transaction=True) as pipe:
                 pipe.hgetall(k.job(job_id)).zscore(k.delayed, job_id)
                 replies: list[Any] = await pipe.execute()
-                receipt = replies[0].get(b"receipt")
+                receipt = replies[0].get(b"receipt", replies[0].get(b"origin"))
                 held = receipt is not None and await self._client.zscore(k.lease, receipt) is not None
                 return [*replies, held]
 

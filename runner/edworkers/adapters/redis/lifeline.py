@@ -136,8 +136,11 @@ class RedisLifeline:
         self._connection.disconnect()
         is_new = not self._outage.lasts
         wait = self._outage.failed(error)
-        if is_new and not is_outage(error):
-            log.error("lifeline.failed", reason=f"{type(error).__name__}: {error}", then="trying again")
+        if not is_outage(error):
+            if is_new:
+                log.error("lifeline.failed", reason=f"{type(error).__name__}: {error}", then="trying again")
+            if self._wanted.is_set():
+                self._woken()  # no job would wake the runner: it must look by itself, or learn that it is refused
         self._guard()
         with self._changed:
             self._changed.wait(min(wait, self._tick))

@@ -31,7 +31,7 @@ local function claim(want, now)
   for _, list in ipairs({K.arrived, K.pending}) do
     local room = want - #out / 2
     for _, raw in ipairs(room > 0 and redis.call('RPOP', list, room) or {}) do
-      local receipt = A.token .. '.' .. (#out / 2 + 1)
+      local receipt = string.format('%s.%d', A.token, #out / 2 + 1)
       fields[#fields + 1], fields[#fields + 2] = receipt, raw
       leases[#leases + 1], leases[#leases + 2] = deadline, receipt
       hand_out(out, receipt, raw)

@@ -14,22 +14,20 @@ local names = {'pending', 'arrived', 'inflight', 'lease', 'delayed', 'entries', 
 for i, name in ipairs(names) do K[name] = KEYS[i] end
 A.token, A.lease_ms, A.result_ms, A.dead_ms = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[5]), tonumber(ARGV[6])
 A.max_bytes = tonumber(ARGV[7])
---@include entry record settle start claim
+--@include entry record finish settle start claim
 
 local now, at, job = now_ms(), 9, #names
 -- Written once, as every job needs them: to make a string costs as much as a small command.
 A.now, A.result_expiry, A.dead_expiry = text(now), text(A.result_ms + RECORD_GRACE_MS), text(A.dead_ms + RECORD_GRACE_MS)
-local function take(count)
-  at = at + count
-  return unpack(ARGV, at - count + 1, at)
-end
-
 A.cancels = redis.call('EXISTS', K.cancel) == 1
-local lost, counts, freed = {}, {}, {}
+local lost, counts, freed, nothing = {}, {}, {}, {}
 for i = 1, tonumber(ARGV[8]) do
-  local s, count = {job = KEYS[job + i]}, 0
-  s.verb, s.receipt, s.id, s.unique, s.begun, s.seconds, s.body, count = take(8)
-  s.more = {take(tonumber(count))}
+  -- A table written whole costs a third of one that grows.
+  local s = {job = KEYS[job + i], verb = ARGV[at + 1], receipt = ARGV[at + 2], id = ARGV[at + 3], unique = ARGV[at + 4],
+             begun = ARGV[at + 5], seconds = ARGV[at + 6], body = ARGV[at + 7], more = nothing}
+  local count = tonumber(ARGV[at + 8])
+  if count > 0 then s.more = {unpack(ARGV, at + 9, at + 8 + count)} end
+  at = at + 8 + count
   if settle_one(s, now) then
     counts[s.verb], freed[#freed + 1] = (counts[s.verb] or 0) + 1, s.receipt
   else
@@ -42,9 +40,9 @@ write_kept()
 
 local starts, admissions, held = {}, {}, {}
 for i = 1, tonumber(ARGV[9]) do
-  local s = {job = KEYS[job + ARGV[8] + i]}
-  s.receipt, s.id, s.origin, s.attempt, s.unique, s.type = take(6)
-  starts[i], admissions[i] = s, s.receipt
+  starts[i] = {job = KEYS[job + ARGV[8] + i], receipt = ARGV[at + 1], id = ARGV[at + 2], origin = ARGV[at + 3],
+               attempt = ARGV[at + 4], unique = ARGV[at + 5], type = ARGV[at + 6]}
+  admissions[i], at = ARGV[at + 1], at + 6
 end
 in_parts(admissions, function(...)
   for _, deadline in ipairs(redis.call('ZMSCORE', K.lease, ...)) do held[#held + 1] = deadline end

@@ -1,27 +1,4 @@
 -- Part of cycle.lua: what becomes of a job that a runner holds. The receipt in `inflight` is the proof that it does.
-local kept, kept_bytes = {}, 0
-
--- What many jobs have in common is written once for all of them, by write_kept.
-local function finish(s, state, index, expiry, size, ...)
-  local bytes = size + #s.id + 300
-  redis.call('HSET', s.job, 'state', state, 'finishedAt', A.now, 'attempts', s.begun, 'seconds', s.seconds,
-             'bytes', bytes, ...)
-  redis.call('PEXPIRE', s.job, expiry)
-  kept[index] = kept[index] or {}
-  local members = kept[index]
-  members[#members + 1], members[#members + 2] = A.now, bytes .. ':' .. s.id
-  kept_bytes = kept_bytes + bytes
-  free_unique(K.unique, s.unique, s.id)
-  if A.cancels then redis.call('ZREM', K.cancel, s.id) end
-end
-
-local function write_kept()
-  for index, members in pairs(kept) do
-    in_parts(members, function(...) redis.call('ZADD', index, ...) end)
-  end
-  if kept_bytes > 0 then redis.call('HINCRBY', K.totals, 'recordBytes', kept_bytes) end
-end
-
 local function close_gate(milliseconds)
   if milliseconds > redis.call('PTTL', K.gate) then
     redis.call('SET', K.gate, '1', 'PX', text(milliseconds))
@@ -47,17 +24,22 @@ end
 
 local settle = {}
 function settle.ack(s)
-  finish(s, 'done', K.finished, A.result_expiry, #s.body, 'result', s.body)
+  if s.body == '' then
+    finish(s, 'done', K.finished, A.result_expiry, 0)
+  else
+    finish(s, 'done', K.finished, A.result_expiry, #s.body, 'result', s.body)
+  end
   for _, follow_up in ipairs(s.more) do redis.call('LPUSH', K.outbox, follow_up) end
 end
 settle.retry = put_off
 settle.defer = put_off
 function settle.bury(s, raw)
   local payload = read_entry(raw).payload
-  finish(s, 'dead', K.dead, A.dead_expiry, #payload + #s.body, 'error', s.body, 'payload', payload)
+  finish(s, 'dead', K.dead, A.dead_expiry, #payload + #s.body, 'attempts', s.begun, 'error', s.body,
+         'payload', payload)
 end
 function settle.cancel(s)
-  finish(s, 'cancelled', K.finished, A.result_expiry, 0)
+  finish(s, 'cancelled', K.finished, A.result_expiry, 0, 'attempts', s.begun)
 end
 function settle.duplicate() end
 function settle.release(s, raw)

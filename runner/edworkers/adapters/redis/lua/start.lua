@@ -10,8 +10,9 @@ local function begin(s, record)
     unkeep(K.dead, K.totals, s.job, s.id)
     redis.call('DEL', s.job)
   end
-  redis.call('HSET', s.job, 'state', 'inflight', 'origin', s.origin, 'receipt', s.receipt, 'attempts', s.attempt,
-             'startedAt', A.now)
+  redis.call('HSET', s.job, 'state', 'inflight', 'origin', s.origin, 'attempts', s.attempt, 'startedAt', A.now)
+  -- Of the first delivery the origin is the receipt.
+  if s.receipt ~= s.origin then redis.call('HSET', s.job, 'receipt', s.receipt) end
   if s.type ~= '' then redis.call('HSET', s.job, 'type', s.type) end
   if s.unique ~= '' then redis.call('HSET', s.job, 'unique', s.unique) end
 end
