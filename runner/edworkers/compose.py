@@ -4,9 +4,10 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,16 @@ class SystemClock:
 
 
 def read_environment(env_file: Path = Path(".env")) -> dict[str, str]:
-    """Read the process's environment; what it doesn't set is taken from a `.env` file."""
+    """Read the process's environment; what it doesn't set is taken from a `.env` file.
+
+    Raises SettingsError where that file can't be read.
+    """
     found: dict[str, str] = {}
     if env_file.is_file():
         from dotenv import dotenv_values
 
-        found = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
+        text = StringIO(_read_text(env_file))
+        found = {name: value for name, value in dotenv_values(stream=text).items() if value is not None}
     return {**found, **os.environ}
 
 
@@ -114,6 +119,8 @@ def _read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"{path} can't be read:", [error.strerror or str(error)]) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} can't be read:", [f"it is not UTF-8: {error}"]) from error
 
 
 def _as_manifest(spec: str) -> str:
@@ -142,9 +149,9 @@ def make_pools(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> list[Pool]:
     pools: list[Pool] = []
     for spec in specs:
         try:
-            pool = make_pool(spec, env)
-            pools.append(pool)
-            faults += pool.faults(env)
+            module = registry.find_module(spec.handlers)
+            faults += Pool(spec, module).faults(env)
+            pools.append(make_pool(spec, env))
         except SettingsError as error:
             faults += error.faults
     try:
@@ -180,11 +187,15 @@ async def open_redis(env: Mapping[str, str]) -> AsyncGenerator[Any]:
         await client.aclose()
 
 
-@asynccontextmanager
-async def open_pipe(env: Mapping[str, str]) -> AsyncGenerator[Pipe]:
-    """Connect as a runner does: for several calls at once. Raises as `open_redis` does."""
+async def wait_for_redis(env: Mapping[str, str]) -> None:
+    """Wait until Redis answers; raises as `open_redis` does."""
     async with open_redis(env):
         pass
+
+
+@asynccontextmanager
+async def open_pipe(env: Mapping[str, str]) -> AsyncGenerator[Pipe]:
+    """Connect as a runner does, for several calls at once; it connects at the first."""
     pipe = Pipe(redis_url(env))
     try:
         yield pipe
@@ -243,22 +254,34 @@ class RunningPool:
             end_process=os._exit,
             grace_seconds=options.patience.grace,
         )
+        self._env = env
         self._options = options
 
-    async def run(self) -> Exit:
-        """Work until stopped."""
-        spec = self.runner.pool
+    async def run(self, when_ready: Callable[[Callable[[], None]], None]) -> Exit:
+        """Wait for Redis, then work until stopped; `when_ready` is given what stops it, once there is work to stop.
+
+        Raises SettingsError where its endpoints can't be served, and as `open_redis` does.
+        """
         self._watchdog.open()
         health = self._serve_health()
+        try:
+            await wait_for_redis(self._env)
+            when_ready(self.runner.stop)
+            return await self._work(health.address if health is not None else None)
+        finally:
+            if health is not None:
+                health.close()
+
+    async def _work(self, health: str | None) -> Exit:
+        spec = self.runner.pool
         keeper = asyncio.create_task(keep_forever([(spec.queue, self.queue)]))
         limits = [f"{window.limit} a {window.window}" for window in spec.limits]
-        log.info("runner.started", queue=spec.queue, runner=self.name, concurrency=spec.concurrency, limits=limits)
+        told = {"concurrency": spec.concurrency, "limits": limits, "health": health}
+        log.info("runner.started", queue=spec.queue, runner=self.name, **told)
         try:
             return await self.runner.run()
         finally:
             keeper.cancel()
-            if health is not None:
-                health.close()
             log.info("runner.ended", queue=spec.queue, runner=self.name, settled=dict(self.runner.stats.settled))
 
     def _serve_health(self) -> Any:
@@ -282,8 +305,9 @@ class RunningPool:
 
 
 async def run_keeper(pools: Sequence[Pool], env: Mapping[str, str], interval_seconds: float = INTERVAL_SECONDS) -> None:
-    """Promote, reap, forward and trim for all these queues until cancelled."""
-    async with open_redis(env) as client:
+    """Promote, reap, forward and trim for all these queues until cancelled. Raises as `open_redis` does."""
+    await wait_for_redis(env)
+    async with open_pipe(env) as client:
         queues = [
             (pool.spec.queue, RedisQueue(client, pool.spec.queue, runner="", lease_ms=0, retention=pool.spec.retention))
             for pool in pools
@@ -310,9 +334,36 @@ def look_up(queue: str | None, env: Mapping[str, str], manifest: Path | None = N
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        faults = [fault for error in errors for fault in getattr(error, "faults", (str(error),))]
-        raise SettingsError("these settings can't be used:", faults)
+        raise SettingsError("these settings can't be used:", [fault for error in errors for fault in _in_full(error)])
     return specs
+
+
+def _in_full(error: SettingsError | UnknownQueueError) -> list[str]:
+    """Write each fault so that it tells of which file or queue it is, among the faults of others."""
+    if isinstance(error, SettingsError):
+        return [f"{error.summary} {fault}" for fault in error.faults]
+    return [str(error)]
+
+
+def find_pools(queues: Sequence[str], env: Mapping[str, str], manifest: Path | None = None) -> list[Pool]:
+    """Find the settings and handlers of several queues, and look at Redis' address.
+
+    Raises SettingsError with every fault of all of them; a queue that is not known is one.
+    """
+    faults: list[str] = []
+    specs: list[PoolSpec] = []
+    for queue in queues:
+        try:
+            specs.append(find_spec(queue, env, manifest))
+        except (SettingsError, UnknownQueueError) as error:
+            faults += _in_full(error)
+    try:
+        pools = make_pools(specs, env)
+    except SettingsError as error:
+        raise SettingsError(error.summary, list(dict.fromkeys([*faults, *error.faults]))) from error
+    if faults:
+        raise SettingsError("nothing was started, for these settings can't be used:", faults)
+    return pools
 
 
 def known_specs(env: Mapping[str, str], manifest: Path | None = None) -> list[PoolSpec]:

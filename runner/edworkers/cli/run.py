@@ -18,7 +18,7 @@ from edworkers.pipeline.runner import Exit, Patience
 from edworkers.standins.leash import leashed
 from edworkers.telemetry import log
 
-_MARGIN_SECONDS = 3.0
+_MARGIN_SECONDS = 2.0
 
 
 def run_one(pool: compose.Pool, env: Mapping[str, str], options: compose.RunOptions) -> int:
@@ -93,6 +93,8 @@ class Stopping:
     def _end(self) -> None:
         if self._task is not None:
             self._task.cancel()
+            # Before Python 3.12, `asyncio.wait_for` may lose a cancellation.
+            self._loop.call_later(_MARGIN_SECONDS, self._end)
 
 
 def run_several(

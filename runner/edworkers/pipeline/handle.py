@@ -14,7 +14,9 @@ from edworkers.core.outcome import Cancelled, Deferred, Done, Failed, Outcome, R
 from edworkers.pipeline.claim import Claimed
 from edworkers.pipeline.settle import fits
 from edworkers.ports import Handle, Handler, JobQueue
+from edworkers.telemetry import log
 
+_DONE = Done()
 _OUTCOMES = (Done, Failed, Deferred, Rejected, Cancelled, Released)
 
 
@@ -51,7 +53,10 @@ class OpenHandlers:
 
     async def close(self) -> None:
         """Close what was opened, the latest first."""
-        await self._stack.aclose()
+        try:
+            await self._stack.aclose()
+        except Exception as error:  # noqa: BLE001 - every job is settled by now: there is nothing left to fail
+            log.warning("handler.unclosed", reason=_in_words(error))
 
 
 class Attempt:
@@ -153,26 +158,31 @@ class Attempt:
         try:
             handle = handlers.ready(handler) or await handlers.open(handler)
             self.outcome = _as_outcome(await handle(data, self))
-        except asyncio.CancelledError:
-            self.outcome = self.ended()
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises is that job's failure, not the runner's
-            self.outcome = _as_failure(error)
-        finished(self)
+        except (Exception, asyncio.CancelledError, SystemExit) as error:  # noqa: BLE001
+            # Whatever a handler raises is that job's failure, not the runner's. Ended from outside, the attempt counts
+            # as that, whatever its cancellation became on the way out.
+            self.outcome = self.ended(self.end) if self.end is not None else _as_failure(error)
+        try:
+            finished(self)
+        except Exception as error:  # noqa: BLE001 - an outcome of wrong types must not keep the job from ending
+            message = f"the handler's outcome {type(self.outcome).__name__} can't be used: {_in_words(error)}"
+            self.outcome = Failed("outcome", message, retryable=False)
+            finished(self)
 
-    def ended(self) -> Outcome:
+    def ended(self, end: End) -> Outcome:
         """Say what an attempt comes to that was ended from outside."""
-        match self.end:
+        match end:
             case End.TIMEOUT:
                 return Failed("timeout", f"not done within {self.timeout_seconds:g} s")
             case End.CANCEL:
                 return Cancelled()
-            case _:
+            case End.LOST | End.RELEASE:
                 return Released()
 
 
 def _as_outcome(returned: Any) -> Outcome:
     if returned is None:
-        return Done()
+        return _DONE
     if isinstance(returned, _OUTCOMES):
         return fits(returned)
     if isinstance(returned, BaseModel):
@@ -180,6 +190,13 @@ def _as_outcome(returned: Any) -> Outcome:
     return fits(Done(returned))
 
 
-def _as_failure(error: Exception) -> Failed:
+def _as_failure(error: BaseException) -> Failed:
     text = "".join(traceback.format_exception(error))
-    return Failed(type(error).__name__, str(error) or type(error).__name__, traceback=text)
+    return Failed(type(error).__name__, _in_words(error), traceback=text)
+
+
+def _in_words(error: BaseException) -> str:
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # noqa: BLE001 - an error may fail to tell itself, and is a failure nonetheless
+        return type(error).__name__

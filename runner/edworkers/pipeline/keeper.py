@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from edworkers.core.errors import QueueUnavailableError
 from edworkers.ports import JobQueue
 from edworkers.telemetry import log
 
@@ -29,8 +30,19 @@ async def keep(name: str, queue: JobQueue) -> int:
 
 
 async def keep_forever(queues: Sequence[tuple[str, JobQueue]], interval_seconds: float = INTERVAL_SECONDS) -> None:
-    """Go round all queues every `interval_seconds` until cancelled."""
+    """Go round all queues every `interval_seconds` until cancelled.
+
+    A queue that can't be kept is told once, and doesn't keep the others waiting.
+    """
+    failing: dict[str, str] = {}
     while True:
         for name, queue in queues:
-            await keep(name, queue)
+            try:
+                await keep(name, queue)
+            except QueueUnavailableError as error:
+                if failing.get(name) != str(error):
+                    log.error("keeper.failed", queue=name, reason=str(error), then="trying again")
+                failing[name] = str(error)
+            else:
+                failing.pop(name, None)
         await asyncio.sleep(interval_seconds)

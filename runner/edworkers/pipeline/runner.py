@@ -10,8 +10,9 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeVar
 
-from edworkers.core.outcome import Failed
+from edworkers.core.outcome import Failed, Outcome
 from edworkers.core.settings import PoolSpec
 from edworkers.core.stats import Stats
 from edworkers.core.verdict import Cancel, Defer, Duplicate, Release, Verdict, judge
@@ -31,6 +32,8 @@ class Exit(IntEnum):
     """How a runner ended; also the exit code of its process."""
 
     DONE = 0
+    FAILED = 1
+    """Redis refused what the runner asked."""
     STUCK = 70
     """A handler could not be stopped: only the end of the process ends it."""
 
@@ -44,6 +47,8 @@ class Patience:
     grace: float = 5
     """After a handler was cancelled, until it counts as stuck."""
 
+
+Number = TypeVar("Number", int, float)
 
 DEFAULT_PATIENCE = Patience()
 
@@ -149,6 +154,8 @@ class Runner:
         finally:
             for lane in lanes:
                 lane.cancel()
+            for attempt in list(self.running.values()):
+                attempt.stop(End.LOST)  # Redis refused what the runner asked: nothing can be settled any more
             self._lifeline.close()
             if not self.stuck:
                 await self._open_handlers.close()
@@ -178,6 +185,8 @@ class Runner:
         return self.pool.concurrency - len(self.running) - len(self._admitting) - self._starting - self._asked
 
     def _is_worth_a_call(self, room: int) -> bool:
+        if self._stopping and self._woken:
+            return True  # to hand back the job that came too late for this runner
         # A small second call would cost as much as a large one, and what it carries can as well go with the next.
         least = self.pool.concurrency // 4 if self._calls else 0
         return len(self._settlements) + len(self._admitting) + room > least
@@ -282,12 +291,13 @@ class Runner:
             queue=self._queue,
             queue_name=self.pool.queue,
             loop=self._loop,
-            max_attempts=min(policy.max_attempts, job.max_attempts or policy.max_attempts),
-            timeout_seconds=min(policy.timeout_seconds, job.timeout_seconds or policy.timeout_seconds),
+            max_attempts=_least(policy.max_attempts, job.max_attempts),
+            timeout_seconds=_least(policy.timeout_seconds, job.timeout_seconds),
         )
         if job.time is not None and claimed.entry.attempts == 0:
             self.stats.latency.add(max(self._clock.now() - job.time, 0) / 1000)
         self.running[claimed.receipt] = attempt
+        self._lifeline.hold({claimed.receipt: claimed.id})  # it was let go if Redis was away for long meanwhile
         attempt.task = self._loop.create_task(attempt.run(self._open_handlers, self._finished))
         if not self._sweeping:
             self._sweeping = True
@@ -295,40 +305,46 @@ class Runner:
 
     def _finished(self, attempt: Attempt) -> None:
         """Judge an attempt that has ended."""
-        if self.running.pop(attempt.receipt, None) is None:
+        if attempt.receipt not in self.running:
             return  # it was given up before, and what it says now is too late
-        self._poke.set()
         outcome = attempt.outcome
         if attempt.end is End.LOST or outcome is None:
             self._lifeline.let_go([attempt.receipt])
-            return
+        else:
+            self._judge(attempt, outcome)
+        del self.running[attempt.receipt]
+        self._poke.set()
+
+    def _judge(self, attempt: Attempt, outcome: Outcome) -> None:
         policy = self.pool.job
         if attempt.max_attempts != policy.max_attempts:
             policy = policy.model_copy(update={"max_attempts": attempt.max_attempts})
         verdict = judge(outcome, attempt=attempt.attempt, policy=policy, roll=self._roll())
-        self._settle(attempt.claimed, verdict, seconds=self._loop.time() - attempt.began)
+        self._settle(attempt.claimed, verdict, ran=self._loop.time() - attempt.began)
 
-    def _settle(self, claimed: Claimed, verdict: Verdict, *, started: bool = True, seconds: float = 0) -> None:
+    def _settle(self, claimed: Claimed, verdict: Verdict, *, started: bool = True, ran: float | None = None) -> None:
+        """Settle a job; `ran` is for how many seconds its handler did, if it did."""
+        seconds = ran or 0
         made = settlement(
             claimed, verdict, queue=self.pool.queue, now=self._clock.now(), started=started, seconds=seconds
         )
         self._settlements.append(made)
         self.stats.settled[made.verb] += 1
-        if seconds:
-            self.stats.attempt.add(seconds)
+        if ran is not None:
+            self.stats.attempt.add(ran)
         tell_settled(made.verb, self.pool.queue, claimed.id, verdict, attempt=claimed.attempt, seconds=seconds)
         self._poke.set()
 
-    def give_everything_up(self, culprit: Attempt | None) -> list[Settlement]:
-        """Write off what is in hand, as the process is about to end: `culprit` failed, the others are given back."""
+    def give_everything_up(self, culprits: Sequence[Attempt]) -> list[Settlement]:
+        """Write off what is in hand, as the process is about to end: `culprits` failed, the others are given back."""
         for claimed in self._admitting:
             self._settle(claimed, Release(), started=False)
         for attempt in list(self.running.values()):
-            attempt.outcome = attempt.ended()
-            if attempt is culprit:
+            attempt.end = attempt.end or End.RELEASE
+            attempt.outcome = attempt.ended(attempt.end)
+            if attempt in culprits and attempt.end is not End.LOST:
                 message = f"not done within {attempt.timeout_seconds:g} s, and the handler blocked the event loop"
                 attempt.outcome = Failed("timeout", message)
-            attempt.end = End.RELEASE
             self._finished(attempt)
         return self._settlements
 
@@ -360,8 +376,13 @@ class Runner:
         if attempt.end is End.TIMEOUT:
             message = f"not done within {attempt.timeout_seconds:g} s, and the handler ignored its cancellation"
             attempt.outcome = Failed("timeout", message)
-        else:
-            attempt.outcome = attempt.ended()
+        elif attempt.end is not None:
+            attempt.outcome = attempt.ended(attempt.end)
         self._finished(attempt)
         if not self._stopping:
             self.stop()
+
+
+def _least(allowed: Number, asked: Number | None) -> Number:
+    """Give a job what it asks for, and no more than its pool allows."""
+    return allowed if asked is None or asked > allowed else asked

@@ -66,10 +66,12 @@ class Watchdog:
         if not self._told:
             self._told = True
             self._tell(culprit)
-        if culprit is not None and self._is_overdue(culprit):
-            self._end(culprit)
+        suspects = list(self._runner.running.values()) if culprit is None else [culprit]
+        if suspects and all(self._is_overdue(suspect) for suspect in suspects):
+            self._end(suspects)
 
     def _culprit(self) -> Attempt | None:
+        """Find the job that blocks; None where it does so from a task that its handler made."""
         task = asyncio.current_task(self._loop)
         return next((a for a in list(self._runner.running.values()) if a.task is task), None)
 
@@ -89,15 +91,16 @@ class Watchdog:
             advice="await instead of blocking, or move the work to a thread: asyncio.to_thread(…)",
         )
 
-    def _end(self, culprit: Attempt) -> None:
-        log.error(
-            "handler.stuck",
-            queue=self._runner.pool.queue,
-            job=culprit.id,
-            reason=f"the handler has blocked the event loop for {self.blocked_seconds:.1f} s, past its time",
-            then="the runner gives its other jobs back and ends, to be started anew",
-        )
+    def _end(self, culprits: Sequence[Attempt]) -> None:
+        for culprit in culprits:
+            log.error(
+                "handler.stuck",
+                queue=self._runner.pool.queue,
+                job=culprit.id,
+                reason=f"the handler has blocked the event loop for {self.blocked_seconds:.1f} s, past its time",
+                then="the runner gives its other jobs back and ends, to be started anew",
+            )
         try:
-            self._settle(self._runner.give_everything_up(culprit))
+            self._settle(self._runner.give_everything_up(culprits))
         finally:
             self._end_process(Exit.STUCK)

@@ -1,0 +1,93 @@
+"""The keeper: with no runner up, retries, leases and follow-up jobs still move."""
+
+import signal
+
+import pytest
+from tests.integration.processes import Program, Programs, Queue, eventually
+
+from edworkers.core.lifecycle import State
+from edworkers.standins.redis import RedisServer
+
+pytestmark = pytest.mark.timeout(60)
+
+
+async def _keeper(programs: Programs, *queues: str, **env: str) -> Program:
+    keeper = await programs.start("keeper", *(queues or ("work",)), "--pool", str(programs.manifest()), **env)
+    await keeper.says("keeper.started")
+    return keeper
+
+
+async def test_delayed_jobs_come_back_to_the_list_when_they_are_due(programs: Programs, queue: Queue) -> None:
+    backoff = {"initialSeconds": 0.5, "jitter": 0}
+    runner = await programs.runner(programs.manifest(job={"backoff": backoff}))
+    await queue.push({"id": "a", "data": {"do": "fail", "times": 1}})
+    await queue.becomes("a", State.DELAYED)
+    await runner.kill()
+    await _keeper(programs)
+
+    async def waits() -> bool:
+        return (await queue.depths()).pending == 1
+
+    await eventually(waits)
+    assert (await queue.record("a")).state is State.PENDING
+    await programs.runner(programs.manifest())
+    record = await queue.becomes("a", State.DONE)
+    assert (record.attempts, record.result) == (2, {"attempts": 2})
+
+
+async def test_follow_up_jobs_reach_their_queue_once(programs: Programs, queue: Queue, redis_url: str) -> None:
+    await queue.client.lpush(queue.key("outbox"), b'next a.next\n{"id":"a.next","data":{}}')
+    await queue.client.lpush(queue.key("outbox"), b'next a.next\n{"id":"a.next","data":{}}')
+    await _keeper(programs)
+
+    async def is_empty() -> bool:
+        return not await queue.client.exists(queue.key("outbox"))
+
+    await eventually(is_empty)
+    following = Queue(redis_url, redis_url, "next")
+    assert await queue.client.lrange(following.key("pending"), 0, -1) == [b'{"id":"a.next","data":{}}']
+    await following.close()
+
+
+async def test_a_runner_passes_follow_up_jobs_on_by_itself(programs: Programs, queue: Queue, redis_url: str) -> None:
+    await programs.runner(programs.manifest())
+    await queue.push({"id": "a", "data": {"do": "follow_up"}})
+    following = Queue(redis_url, redis_url, "next")
+
+    async def arrived() -> bool:
+        return (await following.depths()).pending == 1
+
+    await eventually(arrived)
+    assert (await queue.record("a")).state is State.DONE
+    await following.close()
+
+
+async def test_one_queue_that_cant_be_kept_is_told_once_and_doesnt_hold_up_the_others(
+    programs: Programs, queue: Queue
+) -> None:
+    await queue.client.set("edworkers:{bad}:lease", "no sorted set")
+    manifest = programs.folder / "both.yaml"
+    manifest.write_text("\n---\n".join(programs.manifest(name).read_text() for name in ("bad", "work")))
+    keeper = await programs.start("keeper", "bad", "work", "--pool", str(manifest))
+    (line,) = await keeper.says("keeper.failed", queue="bad")
+    assert "WRONGTYPE" in line["reason"]
+    for number in range(2):  # round after round
+        await queue.client.rpush(queue.key("arrived"), f"{number}")
+
+        async def handed_back(count: int = number + 1) -> bool:
+            return bool(await queue.client.llen(queue.key("pending")) == count)
+
+        await eventually(handed_back)
+    assert len(keeper.seen("keeper.failed")) == 1
+
+
+async def test_it_carries_on_when_redis_comes_back_and_ends_with_0(
+    programs: Programs, redis_server: RedisServer, redis_url: str
+) -> None:
+    keeper = await _keeper(programs, REDIS_URL=redis_server.url)
+    await redis_server.stop(signal.SIGKILL)
+    await keeper.says("redis.away")
+    await redis_server.start()
+    await keeper.says("redis.back")
+    keeper.signal(signal.SIGTERM)
+    assert await keeper.ended() == 0
