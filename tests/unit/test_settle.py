@@ -145,7 +145,7 @@ def test_all_that_cannot_be_kept_is_named_at_once() -> None:
 # What is written.
 
 ERROR = {"kind": "Boom", "message": "no luck", "attempt": 1}
-PLAIN = Settlement("r1", "j1", "o1", verb="", attempts=0, begun=1)
+PLAIN = Settlement("r1", "j1", "o1", verb="", attempts=0, begun=0)
 
 
 @pytest.mark.parametrize(
@@ -180,13 +180,9 @@ def test_only_a_retry_costs_an_attempt(verdict: Verdict, attempts: int) -> None:
     assert settle(verdict, claimed(attempts=2)).attempts == attempts
 
 
-@pytest.mark.parametrize(
-    ("started", "read", "begun"), [(True, True, 3), (False, True, 2), (True, False, 2), (False, False, 2)]
-)
-def test_an_attempt_was_begun_only_if_the_job_could_be_read_and_was_let_begin(
-    *, started: bool, read: bool, begun: int
-) -> None:
-    made = settle(Release(), claimed(attempts=2, read=read), started=started)
+@pytest.mark.parametrize(("started", "ran", "begun"), [(True, 0.0, 3), (True, None, 2), (False, None, 2)])
+def test_an_attempt_was_begun_only_if_the_handler_was_asked(*, started: bool, ran: float | None, begun: int) -> None:
+    made = settle(Release(), claimed(attempts=2), started=started, ran=ran)
     assert (made.begun, made.started) == (begun, started)
 
 
@@ -195,7 +191,7 @@ def test_the_time_until_which_its_producer_put_it_off_goes_before_the_wait() -> 
 
 
 def test_the_unique_key_and_the_seconds_are_passed_on() -> None:
-    made = settle(Ack(None), claimed(unique_key="user-7"), seconds=1.25)
+    made = settle(Ack(None), claimed(unique_key="user-7"), ran=1.25)
     assert (made.unique_key, made.seconds) == ("user-7", 1.25)
 
 

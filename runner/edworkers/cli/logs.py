@@ -1,5 +1,6 @@
 """How much is logged, and how it looks."""
 
+import os
 from collections.abc import Mapping
 
 from edworkers.core.errors import SettingsError
@@ -22,4 +23,9 @@ def configure_logs(env: Mapping[str, str], level: str | None, style: str | None)
         faults.append(f"--log-format or EDWORKERS_LOG_FORMAT: {chosen_style!r} is none of {', '.join(_STYLES)}")
     if faults:
         raise SettingsError("logs can't be set up:", faults)
+    # What the command line says holds for the processes that this one starts, too.
+    if level:
+        os.environ["EDWORKERS_LOG_LEVEL"] = chosen_level
+    if style:
+        os.environ["EDWORKERS_LOG_FORMAT"] = chosen_style
     configure(chosen_level, chosen_style)

@@ -277,7 +277,7 @@ class Runner:
         elif claimed.refusal is not None:
             self._settle(claimed, claimed.refusal)
         elif claimed.put_off_until:
-            self._settle(claimed, Defer(0, ""))
+            self._settle(claimed, Defer(max(claimed.put_off_until - self._clock.now(), 0) / 1000, ""))
         elif self._stopping:
             self._settle(claimed, Release())
         else:
@@ -325,9 +325,7 @@ class Runner:
     def _settle(self, claimed: Claimed, verdict: Verdict, *, started: bool = True, ran: float | None = None) -> None:
         """Settle a job; `ran` is for how many seconds its handler did, if it did."""
         seconds = ran or 0
-        made = settlement(
-            claimed, verdict, queue=self.pool.queue, now=self._clock.now(), started=started, seconds=seconds
-        )
+        made = settlement(claimed, verdict, queue=self.pool.queue, now=self._clock.now(), started=started, ran=ran)
         self._settlements.append(made)
         self.stats.settled[made.verb] += 1
         if ran is not None:

@@ -44,9 +44,12 @@ def _unfit(what: str, value: Any) -> str | None:
 
 
 def settlement(
-    claimed: Claimed, verdict: Verdict, *, queue: str, now: int, started: bool = True, seconds: float = 0
+    claimed: Claimed, verdict: Verdict, *, queue: str, now: int, started: bool = True, ran: float | None = None
 ) -> Settlement:
-    """Write a verdict on a claimed job as a settlement; `now` is in Unix ms."""
+    """Write a verdict on a claimed job as a settlement.
+
+    `now` is in Unix ms; `ran` is for how many seconds the handler did, None where it was not asked.
+    """
     failed = claimed.entry.attempts
     more: dict[str, Any] = {}
     match verdict:
@@ -70,9 +73,9 @@ def settlement(
         claimed.origin,
         VERBS[type(verdict)],
         more.pop("attempts", failed),
-        failed + 1 if started and claimed.data is not None else failed,
+        failed if ran is None else failed + 1,
         unique_key=claimed.unique_key,
-        seconds=seconds,
+        seconds=ran or 0,
         started=started,
         **more,
     )

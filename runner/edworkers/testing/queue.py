@@ -139,7 +139,8 @@ class MemoryQueue:
     def _release(self, s: Settlement, raw: bytes) -> None:
         self.store.pending.append(write_entry(read_entry(raw)._replace(origin=s.origin)))
         if s.started:
-            self.store.record(s.job_id).state = State.PENDING
+            record = self.store.record(s.job_id)
+            record.state, record.attempts = State.PENDING, s.begun
 
     def _put_off(self, s: Settlement, raw: bytes) -> None:
         store = self.store

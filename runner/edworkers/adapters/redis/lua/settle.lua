@@ -46,7 +46,7 @@ function settle.release(s, raw)
   local entry = read_entry(raw)
   entry.origin = s.more[1]
   redis.call('RPUSH', K.pending, write_entry(entry))
-  if s.more[2] == '1' then redis.call('HSET', s.job, 'state', 'pending') end
+  if s.more[2] == '1' then redis.call('HSET', s.job, 'state', 'pending', 'attempts', s.begun) end
 end
 
 -- Only these need the job's bytes; for the others the receipt's place in the hash is proof enough.
