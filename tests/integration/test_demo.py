@@ -18,13 +18,13 @@ import psutil
 import pytest
 from tests.integration.command_line import CommandLine
 
-from edworkers.cli.demo import Demo
-from edworkers.cli.demo_cases import Case, Ending, make_scenario
-from edworkers.cli.demo_check import Seen, check
-from edworkers.cli.demo_outcome import make_row
-from edworkers.cli.demo_runners import RunnerEndedError, RunnerProcess
-from edworkers.cli.demo_show import Show
-from edworkers.cli.demo_world import demo_pools, make_world
+from edworkers.cli.demo.cases import Case, Ending, make_scenario
+from edworkers.cli.demo.check import Seen, check
+from edworkers.cli.demo.outcome import make_row
+from edworkers.cli.demo.run import Demo
+from edworkers.cli.demo.runners import RunnerEndedError, RunnerProcess
+from edworkers.cli.demo.show import Show
+from edworkers.cli.demo.world import demo_pools, make_world
 from edworkers.core.lifecycle import State
 from edworkers.ports import JobRecord
 from edworkers.standins.inbox import Delivery

@@ -98,13 +98,13 @@ def dev(
 ) -> None:
     """Run everything on this machine: Redis, runners, and stand-ins for what is not configured."""
     from edworkers import compose
-    from edworkers.cli.dev_plan import plan_dev
+    from edworkers.cli.dev.plan import plan_dev
     from edworkers.cli.run import process_count
 
     env = compose.read_environment()
     count = process_count(env, processes)
     plan = plan_dev(manifests or [], env, port=port, reload=reload, processes=count)
-    from edworkers.cli.dev import run_dev  # after the plan, which says what is not installed
+    from edworkers.cli.dev.run import run_dev  # after the plan, which says what is not installed
 
     raise typer.Exit(run_dev(plan))
 
@@ -119,7 +119,7 @@ def demo(
     from edworkers.cli.local import check_packages
 
     check_packages()
-    from edworkers.cli.demo import run_demo
+    from edworkers.cli.demo.run import run_demo
 
     raise typer.Exit(run_demo(jobs=jobs, keep=keep, as_json=as_json))
 

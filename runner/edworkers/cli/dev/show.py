@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from edworkers.adapters.redis.connection import without_password
-from edworkers.cli.dev_plan import USUAL_PORT, Plan
-from edworkers.cli.dev_redis import FOLDER
+from edworkers.cli.dev.plan import USUAL_PORT, Plan
+from edworkers.cli.dev.redis import FOLDER
 from edworkers.cli.local import own_command
 from edworkers.core.keys import QueueKeys
 from edworkers.core.settings import PoolSpec, in_short

@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from edworkers import compose
-from edworkers.cli.demo_cases import Case
-from edworkers.cli.demo_check import Seen
-from edworkers.cli.demo_runners import OnEvent, RunnerProcess, stop_all
+from edworkers.cli.demo.cases import Case
+from edworkers.cli.demo.check import Seen
+from edworkers.cli.demo.runners import OnEvent, RunnerProcess, stop_all
 from edworkers.cli.local import STANDIN_KEY, made_up_secret, runner_environment
 from edworkers.core.keys import QueueKeys
 from edworkers.core.manifest import API_VERSION, KIND

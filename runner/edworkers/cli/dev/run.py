@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from edworkers.adapters.redis.connection import redis_url
-from edworkers.cli.dev_plan import Plan
-from edworkers.cli.dev_redis import own_redis
-from edworkers.cli.dev_show import Addresses, show_delivery, show_start
+from edworkers.cli.dev.plan import Plan
+from edworkers.cli.dev.redis import own_redis
+from edworkers.cli.dev.show import Addresses, show_delivery, show_start
 from edworkers.cli.local import cancel_on_signals, runner_command, runner_environment
 from edworkers.cli.run import run_options
 from edworkers.cli.supervise import Program, Supervisor, reload_on_change

@@ -6,11 +6,11 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from edworkers.cli.demo_cases import Case, Scenario, make_scenario
-from edworkers.cli.demo_check import Seen, is_over
-from edworkers.cli.demo_outcome import Outcome, faults_of_whole, make_row
-from edworkers.cli.demo_show import Show
-from edworkers.cli.demo_world import World, demo_pools, make_world
+from edworkers.cli.demo.cases import Case, Scenario, make_scenario
+from edworkers.cli.demo.check import Seen, is_over
+from edworkers.cli.demo.outcome import Outcome, faults_of_whole, make_row
+from edworkers.cli.demo.show import Show
+from edworkers.cli.demo.world import World, demo_pools, make_world
 from edworkers.cli.local import stop_on_signals, unless_stopped
 
 _DEADLINE_SECONDS = 90.0

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, cast
 
-from edworkers.cli.demo_cases import Case, Ending
+from edworkers.cli.demo.cases import Case, Ending
 from edworkers.ports import JobRecord
 from edworkers.standins.inbox import Delivery
 

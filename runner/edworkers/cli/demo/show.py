@@ -13,11 +13,11 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from edworkers.cli.demo_cases import Case, Ending, Scenario
-from edworkers.cli.demo_check import Seen, text_of
-from edworkers.cli.demo_outcome import Outcome, Row
-from edworkers.cli.demo_world import FIRST_WAIT_SECONDS, LEASE_SECONDS, World
-from edworkers.cli.dev_show import limits, push_command
+from edworkers.cli.demo.cases import Case, Ending, Scenario
+from edworkers.cli.demo.check import Seen, text_of
+from edworkers.cli.demo.outcome import Outcome, Row
+from edworkers.cli.demo.world import FIRST_WAIT_SECONDS, LEASE_SECONDS, World
+from edworkers.cli.dev.show import limits, push_command
 from edworkers.cli.local import own_command
 from edworkers.core.keys import QueueKeys
 from edworkers.handlers.registry import pool_for_queue

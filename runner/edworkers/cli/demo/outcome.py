@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edworkers.cli.demo_cases import Case, Ending, Scenario
-from edworkers.cli.demo_check import Seen, check, ending_of, text_of
+from edworkers.cli.demo.cases import Case, Ending, Scenario
+from edworkers.cli.demo.check import Seen, check, ending_of, text_of
 from edworkers.ports import Depths, JobRecord, Usage
 
 

@@ -1,0 +1,1 @@
+"""`edworkers dev`: everything on this machine."""
