@@ -118,7 +118,7 @@ def make_scenario(inbox: str, jobs: int) -> Scenario:
 def _main(inbox: str) -> Case:
     context = {
         "previousMessages": [
-            {"role": "user", "content": "I don't understand fractions."},
+            {"role": "user", "content": "I do not understand fractions."},
             {"role": "assistant", "content": "Think of a cake that is cut into equal pieces."},
         ],
         "assessmentData": {"level": "grade 5", "score": 0.62, "topics": ["fractions", "decimals"]},
