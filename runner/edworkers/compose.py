@@ -40,6 +40,8 @@ from edworkers.pipeline.watchdog import Watchdog
 from edworkers.ports import HandlerModule, Usage
 from edworkers.telemetry import log
 
+_NOT_STARTED = "nothing was started, for these settings can't be used:"
+
 
 class SystemClock:
     """The `Clock` port on this machine's clocks."""
@@ -159,7 +161,7 @@ def make_pools(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> list[Pool]:
     except SettingsError as error:
         faults += error.faults
     if faults:
-        raise SettingsError("nothing was started, for these settings can't be used:", list(dict.fromkeys(faults)))
+        raise SettingsError(_NOT_STARTED, list(dict.fromkeys(faults)))
     return pools
 
 
@@ -304,13 +306,15 @@ class RunningPool:
         )
 
 
-async def run_keeper(pools: Sequence[Pool], env: Mapping[str, str], interval_seconds: float = INTERVAL_SECONDS) -> None:
+async def run_keeper(
+    specs: Sequence[PoolSpec], env: Mapping[str, str], interval_seconds: float = INTERVAL_SECONDS
+) -> None:
     """Promote, reap, forward and trim for all these queues until cancelled. Raises as `open_redis` does."""
     await wait_for_redis(env)
     async with open_pipe(env) as client:
         queues = [
-            (pool.spec.queue, RedisQueue(client, pool.spec.queue, runner="", lease_ms=0, retention=pool.spec.retention))
-            for pool in pools
+            (spec.queue, RedisQueue(client, spec.queue, runner="", lease_ms=0, retention=spec.retention))
+            for spec in specs
         ]
         log.info("keeper.started", queues=[name for name, _ in queues])
         await keep_forever(queues, interval_seconds)
@@ -351,19 +355,42 @@ def find_pools(queues: Sequence[str], env: Mapping[str, str], manifest: Path | N
     Raises SettingsError with every fault of all of them; a queue that is not known is one.
     """
     faults: list[str] = []
+    specs = _find_each(queues, env, manifest, faults)
+    try:
+        pools = make_pools(specs, env)
+    except SettingsError as error:
+        raise SettingsError(error.summary, list(dict.fromkeys([*faults, *error.faults]))) from error
+    if faults:
+        raise SettingsError(_NOT_STARTED, faults)
+    return pools
+
+
+def find_specs(queues: Sequence[str], env: Mapping[str, str], manifest: Path | None = None) -> list[PoolSpec]:
+    """Find the settings of several queues, whose handlers aren't needed, and look at Redis' address.
+
+    Raises SettingsError with every fault of all of them; a queue that is not known is one.
+    """
+    faults: list[str] = []
+    specs = _find_each(queues, env, manifest, faults)
+    try:
+        redis_url(env)
+    except SettingsError as error:
+        faults += error.faults
+    if faults:
+        raise SettingsError(_NOT_STARTED, faults)
+    return specs
+
+
+def _find_each(
+    queues: Sequence[str], env: Mapping[str, str], manifest: Path | None, faults: list[str]
+) -> list[PoolSpec]:
     specs: list[PoolSpec] = []
     for queue in queues:
         try:
             specs.append(find_spec(queue, env, manifest))
         except (SettingsError, UnknownQueueError) as error:
             faults += _in_full(error)
-    try:
-        pools = make_pools(specs, env)
-    except SettingsError as error:
-        raise SettingsError(error.summary, list(dict.fromkeys([*faults, *error.faults]))) from error
-    if faults:
-        raise SettingsError("nothing was started, for these settings can't be used:", faults)
-    return pools
+    return specs
 
 
 def known_specs(env: Mapping[str, str], manifest: Path | None = None) -> list[PoolSpec]:

@@ -284,3 +284,24 @@ async def test_progress_can_be_seen_while_a_job_runs(world: World, control: Queu
         assert record.progress == {"fraction": 0.5, "note": "half way"}
         go_on.set()
         await reaches(control, "a", State.DONE)
+
+
+async def test_a_malformed_job_with_the_id_of_another_is_buried_by_an_id_of_its_own(
+    world: World, control: QueueControl
+) -> None:
+    wrong = payload("a", data={"txt": "hello"})
+
+    async def is_buried() -> bool:
+        return bool(await control.dead(0, 10))
+
+    async with at_work(world, echo):
+        await world.push(payload("a"))
+        await reaches(control, "a", State.DONE)
+        await world.push(wrong)
+        await until(is_buried)
+    (record,) = await control.dead(0, 10)
+    assert record.id != "a"
+    assert record.payload == wrong
+    assert record.error is not None
+    assert record.error["faults"] == ["data.txt: Extra inputs are not permitted"]
+    await reaches(control, "a", State.DONE)

@@ -48,6 +48,14 @@ async def test_an_unknown_queue_is_refused_with_the_names_of_those_there_are(pro
     assert "REDIS_URL" in runner.text
 
 
+async def test_a_keeper_names_every_fault_too_and_needs_no_key(programs: Programs) -> None:
+    keeper = await programs.start("keeper", "nosuch", "ai", REDIS_URL="", REDIS_PORT="x")
+    assert await keeper.ended() == USAGE
+    assert "no queue 'nosuch'" in keeper.text
+    assert "REDIS_PORT" in keeper.text
+    assert "GEMINI_API_KEY" not in keeper.text
+
+
 async def test_a_manifest_with_several_faults_has_all_of_them_named(programs: Programs) -> None:
     manifest = programs.manifest(concurrency=0, leaseSeconds="long", job={"maxAttempts": 0}, colour="red")
     runner = await programs.start("run", "work", "--pool", str(manifest))

@@ -78,8 +78,7 @@ def keeper(
     from edworkers.handlers.registry import PLATFORM
 
     env = compose.read_environment()
-    specs = [compose.find_spec(queue, env, pool) for queue in queues or PLATFORM]
-    raise typer.Exit(run_keeper([compose.make_pool(spec, env) for spec in specs], env))
+    raise typer.Exit(run_keeper(compose.find_specs(queues or list(PLATFORM), env, pool), env))
 
 
 @app.command()

@@ -13,6 +13,7 @@ import uvloop
 
 from edworkers import compose
 from edworkers.core.errors import SettingsError
+from edworkers.core.settings import PoolSpec
 from edworkers.handlers.environment import not_installed
 from edworkers.pipeline.runner import Exit, Patience
 from edworkers.standins.leash import leashed
@@ -53,13 +54,13 @@ def _end_in_time(code: int, seconds: float) -> None:
     timer.start()
 
 
-def run_keeper(pools: Sequence[compose.Pool], env: Mapping[str, str]) -> int:
+def run_keeper(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> int:
     """Run a keeper in this process until it is stopped."""
 
     async def keep() -> int:
         Stopping(Patience())
         with suppress(asyncio.CancelledError):
-            await compose.run_keeper(pools, env)
+            await compose.run_keeper(specs, env)
         return 0
 
     return uvloop.run(keep())

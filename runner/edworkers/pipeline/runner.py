@@ -270,11 +270,13 @@ class Runner:
         if admission == "lost":
             self._count_lost(claimed.id, claimed.receipt)
             self._lifeline.let_go([claimed.receipt])
-        elif admission == "duplicate":
+        elif admission == "duplicate" and claimed.refusal is None:
             self._settle(claimed, Duplicate(), started=False)
         elif admission == "cancel":
             self._settle(claimed, Cancel())
         elif claimed.refusal is not None:
+            if admission == "duplicate":
+                claimed.id = claimed.origin  # its bytes are kept, and the record of the other is left alone
             self._settle(claimed, claimed.refusal)
         elif claimed.put_off_until:
             self._settle(claimed, Defer(max(claimed.put_off_until - self._clock.now(), 0) / 1000, ""))
