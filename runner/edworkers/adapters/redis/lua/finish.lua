@@ -5,7 +5,8 @@ local kept, kept_bytes = {}, 0
 local function finish(s, state, index, expiry, size, ...)
   size = size + #s.id + 300
   local bytes = string.format('%d', size)
-  redis.call('HSET', s.job, 'state', state, 'finishedAt', A.now, 'seconds', s.seconds, 'bytes', bytes, ...)
+  redis.call('HSET', s.job, 'state', state, 'finishedAt', A.now, 'attempts', s.begun, 'seconds', s.seconds,
+             'bytes', bytes, ...)
   redis.call('PEXPIRE', s.job, expiry)
   kept[index] = kept[index] or {}
   local members = kept[index]

@@ -35,11 +35,10 @@ settle.retry = put_off
 settle.defer = put_off
 function settle.bury(s, raw)
   local payload = read_entry(raw).payload
-  finish(s, 'dead', K.dead, A.dead_expiry, #payload + #s.body, 'attempts', s.begun, 'error', s.body,
-         'payload', payload)
+  finish(s, 'dead', K.dead, A.dead_expiry, #payload + #s.body, 'error', s.body, 'payload', payload)
 end
 function settle.cancel(s)
-  finish(s, 'cancelled', K.finished, A.result_expiry, 0, 'attempts', s.begun)
+  finish(s, 'cancelled', K.finished, A.result_expiry, 0)
 end
 function settle.duplicate() end
 function settle.release(s, raw)
