@@ -219,6 +219,9 @@ class Runner:
         self._asked -= room
         self._starting -= len(admitting)
         self._note_lost(settlements, cycle)
+        if admitting:
+            # Once more: they were let go if Redis was away for long meanwhile.
+            self._lifeline.hold({claimed.receipt: claimed.id for claimed in admitting})
         for claimed, admission in zip(admitting, cycle.admissions, strict=True):
             self._admit(claimed, admission)
         runnable = self._receive(cycle)
@@ -299,7 +302,6 @@ class Runner:
         if job.time is not None and claimed.entry.attempts == 0:
             self.stats.latency.add(max(self._clock.now() - job.time, 0) / 1000)
         self.running[claimed.receipt] = attempt
-        self._lifeline.hold({claimed.receipt: claimed.id})  # it was let go if Redis was away for long meanwhile
         attempt.task = self._loop.create_task(attempt.run(self._open_handlers, self._finished))
         if not self._sweeping:
             self._sweeping = True
@@ -307,14 +309,15 @@ class Runner:
 
     def _finished(self, attempt: Attempt) -> None:
         """Judge an attempt that has ended."""
-        if attempt.receipt not in self.running:
+        receipt = attempt.claimed.receipt
+        if receipt not in self.running:
             return  # it was given up before, and what it says now is too late
         outcome = attempt.outcome
         if attempt.end is End.LOST or outcome is None:
-            self._lifeline.let_go([attempt.receipt])
+            self._lifeline.let_go([receipt])
         else:
             self._judge(attempt, outcome)
-        del self.running[attempt.receipt]
+        del self.running[receipt]
         self._poke.set()
 
     def _judge(self, attempt: Attempt, outcome: Outcome) -> None:
