@@ -7,12 +7,8 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from io import StringIO
-from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic_core import from_json
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from edworkers.adapters.redis.calls import Client
@@ -30,17 +26,14 @@ from edworkers.adapters.redis.lifeline import RedisLifeline
 from edworkers.adapters.redis.limiter import RedisLimiter
 from edworkers.adapters.redis.pipe import Pipe
 from edworkers.adapters.redis.queue import RedisQueue
-from edworkers.core.errors import QueueUnavailableError, SettingsError, UnknownQueueError
-from edworkers.core.manifest import API_VERSION, KIND, read_manifest
+from edworkers.core.errors import QueueUnavailableError
 from edworkers.core.settings import PoolSpec
-from edworkers.handlers import registry
 from edworkers.pipeline.keeper import INTERVAL_SECONDS, keep_forever
 from edworkers.pipeline.runner import Exit, Patience, Runner
 from edworkers.pipeline.watchdog import Watchdog
-from edworkers.ports import HandlerModule, Usage
+from edworkers.pools import Pool
+from edworkers.ports import Usage
 from edworkers.telemetry import log
-
-_NOT_STARTED = "nothing was started, for these settings can't be used:"
 
 
 class SystemClock:
@@ -53,116 +46,6 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds from an arbitrary start."""
         return time.monotonic()
-
-
-def read_environment(env_file: Path = Path(".env")) -> dict[str, str]:
-    """Read the process's environment; what it doesn't set is taken from a `.env` file.
-
-    Raises SettingsError where that file can't be read.
-    """
-    found: dict[str, str] = {}
-    if env_file.is_file():
-        from dotenv import dotenv_values
-
-        text = StringIO(_read_text(env_file))
-        found = {name: value for name, value in dotenv_values(stream=text).items() if value is not None}
-    return {**found, **os.environ}
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """A pool with the handlers that it names."""
-
-    spec: PoolSpec
-    module: HandlerModule
-
-    def faults(self, env: Mapping[str, str]) -> list[str]:
-        """Say what the environment lacks for this pool's handlers."""
-        return [fault for handler in self.module.handlers for fault in handler.faults(env)]
-
-
-def read_manifests(text: str, source: str) -> list[PoolSpec]:
-    """Read WorkerPool manifests from YAML.
-
-    Raises SettingsError with every fault of every manifest.
-    """
-    try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{source} is not YAML:", [str(error)]) from error
-    faults: list[str] = []
-    specs = [spec for document in documents if (spec := read_manifest(document, faults)) is not None]
-    if not documents:
-        faults.append("no WorkerPool is in it")
-    if faults:
-        raise SettingsError(f"{source} can't be used:", faults)
-    return specs
-
-
-def find_spec(queue: str, env: Mapping[str, str], manifest: Path | None = None) -> PoolSpec:
-    """Find a queue's settings: a manifest, EDWORKERS_POOL (the spec as JSON), or those built in.
-
-    Raises SettingsError, UnknownQueueError.
-    """
-    if manifest is not None:
-        specs = read_manifests(_read_text(manifest), str(manifest))
-    elif given := env.get("EDWORKERS_POOL"):
-        specs = read_manifests(_as_manifest(given), "EDWORKERS_POOL")
-    else:
-        return registry.pool_for_queue(queue)
-    for spec in specs:
-        if spec.queue == queue:
-            return spec
-    raise SettingsError(f"no pool for the queue {queue!r}:", [f"the manifest serves {spec.queue!r}" for spec in specs])
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"{path} can't be read:", [error.strerror or str(error)]) from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path} can't be read:", [f"it is not UTF-8: {error}"]) from error
-
-
-def _as_manifest(spec: str) -> str:
-    try:
-        document = {"apiVersion": API_VERSION, "kind": KIND, "spec": from_json(spec)}
-    except ValueError as error:
-        raise SettingsError("EDWORKERS_POOL can't be used:", [f"not JSON: {error}"]) from error
-    return yaml.safe_dump(document)
-
-
-def make_pool(spec: PoolSpec, env: Mapping[str, str]) -> Pool:
-    """Find a pool's handlers, and apply what the environment overrides.
-
-    Raises SettingsError.
-    """
-    module = registry.find_module(spec.handlers)
-    return Pool(registry.override(module, spec, env), module)
-
-
-def make_pools(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> list[Pool]:
-    """Make several pools and look at Redis' address; every fault of all of them is named at once.
-
-    Raises SettingsError.
-    """
-    faults: list[str] = []
-    pools: list[Pool] = []
-    for spec in specs:
-        try:
-            module = registry.find_module(spec.handlers)
-            faults += Pool(spec, module).faults(env)
-            pools.append(make_pool(spec, env))
-        except SettingsError as error:
-            faults += error.faults
-    try:
-        redis_url(env)
-    except SettingsError as error:
-        faults += error.faults
-    if faults:
-        raise SettingsError(_NOT_STARTED, list(dict.fromkeys(faults)))
-    return pools
 
 
 def new_name() -> str:
@@ -203,11 +86,6 @@ async def open_pipe(env: Mapping[str, str]) -> AsyncGenerator[Pipe]:
         yield pipe
     finally:
         await pipe.close()
-
-
-def control(client: Any, pool: Pool) -> RedisControl:
-    """Give what producers and operators do with a pool's queue."""
-    return RedisControl(client, pool.spec.queue, pool.spec.retention)
 
 
 def limiter(client: Client, spec: PoolSpec, runner: str) -> RedisLimiter | None:
@@ -318,93 +196,6 @@ async def run_keeper(
         ]
         log.info("keeper.started", queues=[name for name, _ in queues])
         await keep_forever(queues, interval_seconds)
-
-
-def look_up(queue: str | None, env: Mapping[str, str], manifest: Path | None = None) -> list[PoolSpec]:
-    """Find the settings of a queue, or of every known one where it is None, and look at Redis' address.
-
-    Raises SettingsError with every fault, or UnknownQueueError.
-    """
-    errors: list[SettingsError | UnknownQueueError] = []
-    specs: list[PoolSpec] = []
-    try:
-        specs = known_specs(env, manifest) if queue is None else [find_spec(queue, env, manifest)]
-    except (SettingsError, UnknownQueueError) as error:
-        errors.append(error)
-    try:
-        redis_url(env)
-    except SettingsError as error:
-        errors.append(error)
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise SettingsError("these settings can't be used:", [fault for error in errors for fault in _in_full(error)])
-    return specs
-
-
-def _in_full(error: SettingsError | UnknownQueueError) -> list[str]:
-    """Write each fault so that it tells of which file or queue it is, among the faults of others."""
-    if isinstance(error, SettingsError):
-        return [f"{error.summary} {fault}" for fault in error.faults]
-    return [str(error)]
-
-
-def find_pools(queues: Sequence[str], env: Mapping[str, str], manifest: Path | None = None) -> list[Pool]:
-    """Find the settings and handlers of several queues, and look at Redis' address.
-
-    Raises SettingsError with every fault of all of them; a queue that is not known is one.
-    """
-    faults: list[str] = []
-    specs = _find_each(queues, env, manifest, faults)
-    try:
-        pools = make_pools(specs, env)
-    except SettingsError as error:
-        raise SettingsError(error.summary, list(dict.fromkeys([*faults, *error.faults]))) from error
-    if faults:
-        raise SettingsError(_NOT_STARTED, faults)
-    return pools
-
-
-def find_specs(queues: Sequence[str], env: Mapping[str, str], manifest: Path | None = None) -> list[PoolSpec]:
-    """Find the settings of several queues, whose handlers aren't needed, and look at Redis' address.
-
-    Raises SettingsError with every fault of all of them; a queue that is not known is one.
-    """
-    faults: list[str] = []
-    specs = _find_each(queues, env, manifest, faults)
-    try:
-        redis_url(env)
-    except SettingsError as error:
-        faults += error.faults
-    if faults:
-        raise SettingsError(_NOT_STARTED, faults)
-    return specs
-
-
-def _find_each(
-    queues: Sequence[str], env: Mapping[str, str], manifest: Path | None, faults: list[str]
-) -> list[PoolSpec]:
-    specs: list[PoolSpec] = []
-    for queue in queues:
-        try:
-            specs.append(find_spec(queue, env, manifest))
-        except (SettingsError, UnknownQueueError) as error:
-            faults += _in_full(error)
-    return specs
-
-
-def known_specs(env: Mapping[str, str], manifest: Path | None = None) -> list[PoolSpec]:
-    """Give the settings of the platform's queues and of those in a manifest or EDWORKERS_POOL, which come first.
-
-    Raises SettingsError.
-    """
-    given: list[PoolSpec] = []
-    if manifest is not None:
-        given = read_manifests(_read_text(manifest), str(manifest))
-    elif spec := env.get("EDWORKERS_POOL"):
-        given = read_manifests(_as_manifest(spec), "EDWORKERS_POOL")
-    built_in = [registry.pool_for_queue(queue) for queue in registry.PLATFORM]
-    return list({spec.queue: spec for spec in (*built_in, *given)}.values())
 
 
 @dataclass(frozen=True, slots=True)

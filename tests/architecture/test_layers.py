@@ -19,8 +19,8 @@ HEAVY = ("google.genai", "google.auth", "httpx2", "uvicorn", "starlette", "anyio
 
 START = """
 import json, sys
-from edworkers import compose
-compose.make_pools([compose.find_spec("ai", {})], {"GEMINI_API_KEY": "key"})
+from edworkers import pools
+pools.make_pools([pools.find_spec("ai", {})], {"GEMINI_API_KEY": "key"})
 print(json.dumps(list(sys.modules)))
 """
 

@@ -117,9 +117,9 @@ async def test_a_runner_starts_without_the_heavy_libraries_of_its_handlers(
     programs: Programs, queue: Queue, redis_url: str
 ) -> None:
     script = (
-        "import sys\nfrom edworkers import compose\n"
-        "env = compose.read_environment()\n"
-        "pool = compose.make_pools([compose.find_spec('ai', env)], env)[0]\n"
+        "import sys\nfrom edworkers import compose, pools\n"
+        "env = pools.read_environment()\n"
+        "pool = pools.make_pools([pools.find_spec('ai', env)], env)[0]\n"
         "import edworkers.cli.app, edworkers.cli.run\n"
         "compose.RunningPool(pool, env, None, compose.RunOptions())\n"
         "print([name for name in ('google.genai', 'httpx', 'httpx2', 'watchfiles') if name in sys.modules])"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edworkers import compose
+from edworkers import pools
 from edworkers.adapters.redis.connection import redis_url
 from edworkers.cli.run import process_count, run_options
 from edworkers.handlers.registry import PLATFORM, concurrency_variable, find_module
@@ -55,10 +55,10 @@ def test_each_has_a_line_of_comment_before_it() -> None:
 def test_a_copy_of_it_changes_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in _named():
         monkeypatch.delenv(name, raising=False)
-    env = compose.read_environment(EXAMPLE)
+    env = pools.read_environment(EXAMPLE)
     assert redis_url(env) == redis_url({})
     assert run_options(env) == run_options({})
     assert process_count(env, None) == 1
     for path in PLATFORM.values():
         pool = find_module(path).pool
-        assert compose.make_pool(compose.find_spec(pool.queue, env), env).spec == pool
+        assert pools.make_pool(pools.find_spec(pool.queue, env), env).spec == pool

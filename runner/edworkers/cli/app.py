@@ -36,10 +36,10 @@ def _settings(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="show the version")
     ] = False,
 ) -> None:
-    from edworkers import compose
+    from edworkers import pools
     from edworkers.cli.logs import configure_logs
 
-    configure_logs(compose.read_environment(), log_level, log_format)
+    configure_logs(pools.read_environment(), log_level, log_format)
 
 
 @app.command()
@@ -52,16 +52,16 @@ def run(
     reload: Annotated[bool, typer.Option(help="start anew when Python files below this folder change")] = False,  # noqa: FBT002
 ) -> None:
     """Work on queues until stopped: one in this process, or several in processes of their own."""
-    from edworkers import compose
+    from edworkers import pools
     from edworkers.cli.run import process_count, run_one, run_options, run_several
     from edworkers.cli.together import together
 
-    env = compose.read_environment()
-    pools, count, options = together(
-        lambda: compose.find_pools(queues, env, pool), lambda: process_count(env, processes), lambda: run_options(env)
+    env = pools.read_environment()
+    found, count, options = together(
+        lambda: pools.find_pools(queues, env, pool), lambda: process_count(env, processes), lambda: run_options(env)
     )
     if len(queues) == count == 1 and not reload:
-        raise typer.Exit(run_one(pools[0], env, options))
+        raise typer.Exit(run_one(found[0], env, options))
     raise typer.Exit(run_several(queues, count, env, pool=pool, reload=reload))
 
 
@@ -73,12 +73,12 @@ def keeper(
     pool: Annotated[Path | None, typer.Option(help="a WorkerPool manifest to take the settings from")] = None,
 ) -> None:
     """Promote delayed jobs and take back those of lost runners, whether or not runners are up."""
-    from edworkers import compose
+    from edworkers import pools
     from edworkers.cli.run import run_keeper
     from edworkers.handlers.registry import PLATFORM
 
-    env = compose.read_environment()
-    raise typer.Exit(run_keeper(compose.find_specs(queues or list(PLATFORM), env, pool), env))
+    env = pools.read_environment()
+    raise typer.Exit(run_keeper(pools.find_specs(queues or list(PLATFORM), env, pool), env))
 
 
 @app.command()
@@ -96,11 +96,11 @@ def dev(
     ] = None,
 ) -> None:
     """Run everything on this machine: Redis, runners, and stand-ins for what is not configured."""
-    from edworkers import compose
+    from edworkers import pools
     from edworkers.cli.dev.plan import plan_dev
     from edworkers.cli.run import process_count
 
-    env = compose.read_environment()
+    env = pools.read_environment()
     count = process_count(env, processes)
     plan = plan_dev(manifests or [], env, port=port, reload=reload, processes=count)
     from edworkers.cli.dev.run import run_dev  # after the plan, which says what is not installed

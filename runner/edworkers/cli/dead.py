@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from edworkers import compose
+from edworkers import compose, pools
 from edworkers.cli.exits import ExitCode
 from edworkers.cli.record import with_error_and_payload, with_payload
 from edworkers.cli.report import tell_error
@@ -98,8 +98,8 @@ def show_list(queue: str, pool: Path | None, wanted: Wanted, *, offset: int, lim
 
 
 async def _list(queue: str, pool: Path | None, wanted: Wanted, offset: int, limit: int) -> tuple[list[JobRecord], int]:
-    env = compose.read_environment()
-    async with compose.open_queues(compose.look_up(queue, env, pool), env) as [opened]:
+    env = pools.read_environment()
+    async with compose.open_queues(pools.look_up(queue, env, pool), env) as [opened]:
         total = (await opened.control.depths()).dead
         # Where nothing is chosen the queue itself knows the place to begin at.
         start, skipped = (offset, 0) if wanted == Wanted() else (0, offset)
@@ -143,8 +143,8 @@ def show_one(queue: str, job_id: str, pool: Path | None, *, payload: bool, as_js
 
 
 async def _find(queue: str, job_id: str, pool: Path | None) -> JobRecord:
-    env = compose.read_environment()
-    async with compose.open_queues(compose.look_up(queue, env, pool), env) as [opened]:
+    env = pools.read_environment()
+    async with compose.open_queues(pools.look_up(queue, env, pool), env) as [opened]:
         record = await opened.control.find(job_id)
     if record is None:
         raise UnknownJobError(f"no dead letter {job_id} in {queue}")
@@ -182,8 +182,8 @@ def change(change: Change, queue: str, pool: Path | None, wanted: Wanted, *, yes
 
 async def _ids(queue: str, pool: Path | None, wanted: Wanted) -> tuple[str, ...]:
     """Name all that are meant before the first of them moves, so that what is buried meanwhile is left alone."""
-    env = compose.read_environment()
-    async with compose.open_queues(compose.look_up(queue, env, pool), env) as [opened]:
+    env = pools.read_environment()
+    async with compose.open_queues(pools.look_up(queue, env, pool), env) as [opened]:
         return tuple(dict.fromkeys([record.id async for record in each(opened.control, wanted)]))
 
 
@@ -196,10 +196,10 @@ def _agreed(change: Change, queue: str, ids: Sequence[str], *, as_json: bool) ->
 async def _change(
     change: Change, queue: str, pool: Path | None, ids: Sequence[str], *, quiet: bool
 ) -> tuple[list[str], list[str]]:
-    env = compose.read_environment()
+    env = pools.read_environment()
     done: list[str] = []
     left: list[str] = []
-    async with compose.open_queues(compose.look_up(queue, env, pool), env) as [opened]:
+    async with compose.open_queues(pools.look_up(queue, env, pool), env) as [opened]:
         with counting(change.verb, len(ids), quiet=quiet or len(ids) < _MANY) as advance:
             for job_id in ids:
                 try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from edworkers import compose
+from edworkers import compose, pools
 from edworkers.cli.exits import ExitCode
 from edworkers.cli.jobs import tell_result, unknown
 from edworkers.cli.lines import check_lines
@@ -70,8 +70,8 @@ class Producer:
 
         Raises SettingsError, UnknownQueueError.
         """
-        env = compose.read_environment()
-        [spec] = compose.look_up(queue, env, pool)
+        env = pools.read_environment()
+        [spec] = pools.look_up(queue, env, pool)
         handlers = {handler.type: handler for handler in find_module(spec.handlers).handlers}
         given = {name: value for name, value in fields.items() if value is not None}
         return cls(spec, env, Maker(handlers, spec.job, given, urgent), as_json)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from edworkers import compose
+from edworkers import compose, pools
 from edworkers.cli.exits import ExitCode
 from edworkers.cli.record import as_document, as_fields, exit_code, in_words
 from edworkers.cli.report import tell_error
@@ -40,10 +40,10 @@ def show_result(
 
 def cancel_job(queue: str, job_id: str, pool: Path | None, *, as_json: bool) -> ExitCode:
     """Cancel a job. Raises what `compose.open_queues` raises."""
-    env = compose.read_environment()
+    env = pools.read_environment()
 
     async def ask() -> tuple[bool, str]:
-        async with compose.open_queues(compose.look_up(queue, env, pool), env) as [opened]:
+        async with compose.open_queues(pools.look_up(queue, env, pool), env) as [opened]:
             return await opened.control.find(job_id) is not None, await opened.control.cancel(job_id)
 
     known, answer = asyncio.run(ask())
@@ -69,17 +69,17 @@ def tell_result(record: JobRecord, *, as_json: bool) -> ExitCode:
 
 
 async def _look(words: Sequence[str], pool: Path | None) -> JobRecord:
-    env = compose.read_environment()
+    env = pools.read_environment()
     queue, job_id = _queue_and_id(words)
-    async with compose.open_queues(compose.look_up(queue, env, pool), env) as queues:
+    async with compose.open_queues(pools.look_up(queue, env, pool), env) as queues:
         record = await _find_in(queues, job_id)
     return record or _unknown(job_id, queues)
 
 
 async def _wait(words: Sequence[str], pool: Path | None, seconds: float | None, *, quiet: bool) -> JobRecord:
-    env = compose.read_environment()
+    env = pools.read_environment()
     queue, job_id = _queue_and_id(words)
-    async with compose.open_queues(compose.look_up(queue, env, pool), env) as queues:
+    async with compose.open_queues(pools.look_up(queue, env, pool), env) as queues:
         with progress_of(job_id, quiet=quiet) as show:
             record = await wait_for_end(lambda: _find_in(queues, job_id), seconds, show)
     return record or _unknown(job_id, queues)

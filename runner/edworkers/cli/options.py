@@ -12,13 +12,13 @@ _JOB_ID = re.compile(r"[!-~]{1,128}")
 
 def complete_queue(context: typer.Context, incomplete: str) -> list[str]:
     """Name the queues that begin so: the platform's, and those of the pool's settings."""
-    from edworkers import compose
+    from edworkers import pools
     from edworkers.core.errors import EdworkersError
     from edworkers.handlers.registry import PLATFORM
 
     manifest: Any = context.params.get("pool")
     try:
-        specs = compose.known_specs(compose.read_environment(), Path(manifest) if manifest else None)
+        specs = pools.known_specs(pools.read_environment(), Path(manifest) if manifest else None)
         known = [spec.queue for spec in specs]
     except (EdworkersError, OSError, ValueError):
         known = list(PLATFORM)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edworkers import compose
+from edworkers import compose, pools
 from edworkers.cli.show import distance, note, print_json, print_table, rfc3339, say
 from edworkers.core.errors import SettingsError
 from edworkers.core.settings import PoolSpec
@@ -26,8 +26,8 @@ class Overview:
 
 def show_queues(pool: Path | None, *, as_json: bool) -> None:
     """Show all known queues. Raises what `compose.open_queues` raises."""
-    env = compose.read_environment()
-    specs = [_as_run(spec, env) for spec in compose.look_up(None, env, pool)]
+    env = pools.read_environment()
+    specs = [_as_run(spec, env) for spec in pools.look_up(None, env, pool)]
     overviews = asyncio.run(_count(specs, env))
     if as_json:
         print_json({"queues": [_as_document(overview) for overview in overviews]})
@@ -39,7 +39,7 @@ def show_queues(pool: Path | None, *, as_json: bool) -> None:
 def _as_run(spec: PoolSpec, env: Mapping[str, str]) -> PoolSpec:
     """Apply the environment as a runner would; handlers that aren't installed here don't hide their queue."""
     try:
-        return compose.make_pool(spec, env).spec
+        return pools.make_pool(spec, env).spec
     except SettingsError as error:
         note(f"edworkers: {error}\n  - the limits of {spec.queue} are shown without these settings")
         return spec
@@ -96,10 +96,10 @@ def _reset(use: Usage, now: int) -> str:
 
 def set_paused(queue: str, pool: Path | None, *, paused: bool, as_json: bool) -> None:
     """Pause or resume a queue and say what changed. Raises what `compose.open_queues` raises."""
-    env = compose.read_environment()
+    env = pools.read_environment()
 
     async def change() -> bool:
-        async with compose.open_queues(compose.look_up(queue, env, pool), env) as [opened]:
+        async with compose.open_queues(pools.look_up(queue, env, pool), env) as [opened]:
             return await opened.control.pause(paused=paused)
 
     changed = asyncio.run(change())
@@ -113,6 +113,6 @@ def set_paused(queue: str, pool: Path | None, *, paused: bool, as_json: bool) ->
 
 def show_schema(queue: str, pool: Path | None) -> None:
     """Print the JSON Schema of a queue's jobs. Raises SettingsError, UnknownQueueError."""
-    env = compose.read_environment()
-    spec = compose.find_spec(queue, env, pool)
+    env = pools.read_environment()
+    spec = pools.find_spec(queue, env, pool)
     print_json(registry.schema(registry.find_module(spec.handlers)))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from edworkers import compose
+from edworkers import compose, pools
 from edworkers.core.errors import SettingsError
 from edworkers.core.settings import PoolSpec
 from edworkers.handlers.environment import not_installed
@@ -22,12 +22,12 @@ from edworkers.telemetry import log
 _MARGIN_SECONDS = 2.0
 
 
-def run_one(pool: compose.Pool, env: Mapping[str, str], options: compose.RunOptions) -> int:
+def run_one(pool: pools.Pool, env: Mapping[str, str], options: compose.RunOptions) -> int:
     """Run one runner in this process until it is stopped; returns the exit code."""
     return uvloop.run(_run_one(pool, env, options))
 
 
-async def _run_one(pool: compose.Pool, env: Mapping[str, str], options: compose.RunOptions) -> Exit:
+async def _run_one(pool: pools.Pool, env: Mapping[str, str], options: compose.RunOptions) -> Exit:
     stopping = Stopping(options.patience)
     code = Exit.FAILED
     try:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edworkers import compose
+from edworkers import pools
 from edworkers.cli.local import STANDIN_KEY, check_packages, is_free, made_up_secret
 from edworkers.core.errors import SettingsError
 from edworkers.core.settings import PoolSpec
@@ -19,7 +19,7 @@ _UNSIGNED = "none"
 class Served:
     """One queue, and the manifest that it comes from; None for settings that are built in."""
 
-    pool: compose.Pool
+    pool: pools.Pool
     manifest: Path | None
 
 
@@ -109,7 +109,7 @@ def _read_all(paths: Sequence[Path], faults: list[str]) -> list[tuple[PoolSpec, 
     found: list[tuple[PoolSpec, Path | None]] = []
     for path in paths:
         try:
-            found += [(spec, path) for spec in compose.read_manifests(path.read_text(encoding="utf-8"), str(path))]
+            found += [(spec, path) for spec in pools.read_manifests(path.read_text(encoding="utf-8"), str(path))]
         except SettingsError as error:
             faults += [f"{path}: {fault}" for fault in error.faults]
         except (OSError, UnicodeDecodeError) as error:
@@ -126,9 +126,9 @@ def _built_in() -> list[tuple[PoolSpec, Path | None]]:
     return [(registry.pool_for_queue(queue), None) for queue in registry.PLATFORM]
 
 
-def _make_pools(specs: Sequence[PoolSpec], env: Mapping[str, str], faults: list[str]) -> list[compose.Pool]:
+def _make_pools(specs: Sequence[PoolSpec], env: Mapping[str, str], faults: list[str]) -> list[pools.Pool]:
     try:
-        return compose.make_pools(specs, env)
+        return pools.make_pools(specs, env)
     except SettingsError as error:
         faults += error.faults
         return []
