@@ -15,7 +15,8 @@ from google import genai
 from google.genai import errors, types
 from google.genai.client import AsyncClient
 
-from edworkers.standins.gemini import Fault, GeminiStandin, fault_due, faults_in, tokens
+from edworkers.standins.gemini import GeminiStandin, tokens
+from edworkers.standins.gemini_faults import Fault, fault_due, faults_in
 from edworkers.standins.serving import Arrivals
 
 MODEL = "gemini-2.5-flash"

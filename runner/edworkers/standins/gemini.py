@@ -26,7 +26,6 @@ Run by itself: `python -m edworkers.standins.gemini --port 8089`.
 import argparse
 import asyncio
 import json
-import re
 import secrets
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
@@ -43,6 +42,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from edworkers.standins.gemini_faults import Fault, Json, RefusedError, fault_due, faults_in
 from edworkers.standins.serving import Arrivals, DroppedConnection, announce_and_stay, parsed, pause, serving
 
 KEPT_REQUESTS: Final = 10_000
@@ -72,16 +72,6 @@ _HARM_CATEGORIES: Final = (
     "HARM_CATEGORY_HARASSMENT",
     "HARM_CATEGORY_SEXUALLY_EXPLICIT",
 )
-_DIRECTIVE: Final = re.compile(r"\[\[\s*(status|block|finish|empty|slow|garbage|drop)\b([^\[\]]*)\]\]")
-_ARGUMENTS: Final = {
-    "status": r"\s+(?P<argument>[45]\d\d)(\s+retry\s+(?P<retry>\d+(\.\d+)?s))?",
-    "block": r"\s+(?P<argument>[A-Z_]+)",
-    "finish": r"\s+(?P<argument>[A-Z_]+)",
-    "slow": r"\s+(?P<argument>\d+(\.\d+)?)s",
-}
-_TIMES: Final = r"(\s+times\s+(?P<times>\d+))?\s*"
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +82,6 @@ class ReceivedRequest:
     body: Any
     at: datetime
     streamed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One directive of a prompt. `argument` is the status, reason or seconds; `retry` is as written (`2.5s`)."""
-
-    kind: str
-    argument: str = ""
-    retry: str | None = None
-    times: int | None = None
-
-
-class RefusedError(Exception):
-    """The request is answered with an error. `details` are google.rpc messages, each with its `@type`."""
-
-    def __init__(self, code: int, message: str, details: Iterable[Json] = ()) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.details = list(details)
 
 
 class _Message(BaseModel):
@@ -219,29 +189,6 @@ def answer_text(prompt: str, earlier: int, instructed: bool) -> str:  # noqa: FB
         "This answer comes from the Gemini stand-in. "
         f"Earlier messages: {earlier}. System instruction: {instruction}. You asked: {prompt}"
     )
-
-
-def faults_in(prompt: str) -> list[Fault]:
-    """Read the directives of a prompt, in their order. Raises RefusedError for one that cannot be read."""
-    return [_fault(found.group(0), found.group(1), found.group(2)) for found in _DIRECTIVE.finditer(prompt)]
-
-
-def _fault(directive: str, kind: str, rest: str) -> Fault:
-    read = re.fullmatch(_ARGUMENTS.get(kind, "") + _TIMES, rest)
-    if read is None:
-        raise RefusedError(400, f"The Gemini stand-in cannot read the directive {directive}")
-    told = read.groupdict()
-    times = told["times"]
-    return Fault(kind, told.get("argument") or "", told.get("retry"), None if times is None else int(times))
-
-
-def fault_due(faults: Iterable[Fault], seen: int) -> Fault | None:
-    """Choose the fault for a prompt that was seen `seen` times before, if there is one left."""
-    for fault in faults:
-        if fault.times is None or seen < fault.times:
-            return fault
-        seen -= fault.times
-    return None
 
 
 def _content(text: str) -> Json:
