@@ -117,7 +117,7 @@ async def lines_until(process: Process, words: str) -> list[str]:
 
 async def test_kept_up_it_can_be_looked_at_and_ends_without_a_trace(kept: Process, tmp_path: Path) -> None:
     said = await lines_until(kept, "result main")
-    assert any("jobs ended as they should" in line for line in said)
+    assert any("jobs ended as they should" in line for line in said), said
     url = shlex.split(said[-1])[0].removeprefix("REDIS_URL=")
     ran = await CommandLine(tmp_path, url).run("result", "main")
     assert "How do I add 1/2 and 1/3?" in ran.document["text"]

@@ -132,7 +132,7 @@ def test_a_payload_that_is_too_large_is_refused_and_one_just_small_enough_is_not
         (b"\xff", "not JSON: not UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"data":1}', "data: "),
-        (b'{"data":{},"runat":1}', "runat: unknown; did you mean runAt?"),
+        (b'{"data":{"name":"Ada"},"runat":1}', "runat: unknown; did you mean runAt?"),
         (b"\x1e1 2 3 \n{}", "not JSON: "),
     ],
 )
@@ -141,6 +141,19 @@ def test_what_is_malformed_is_refused_with_its_bytes_kept(raw: bytes, fault: str
     [told] = faults(found)
     assert told.startswith(fault)
     assert found.entry.payload == raw
+
+
+def test_faults_of_the_envelope_and_of_the_data_are_named_together() -> None:
+    raw = b'{"id":"j1","type":"bye","delay":"a","runat":1,"data":{"name":"Adelaide","more":1}}'
+    found = claim(raw, {"hello": HELLO, "bye": BYE})
+    assert [fault.partition(":")[0] for fault in faults(found)] == ["delay", "runat", "data.name", "data.more"]
+    assert found.id == "j1"
+
+
+@pytest.mark.parametrize("data", ['{"name":"crash"}', '{"name":"Ada"}', "[]", "null"])
+def test_data_without_faults_that_can_be_told_adds_none_to_those_of_the_envelope(data: str) -> None:
+    named = faults(claim(f'{{"runat":1,"data":{data}}}'.encode()))
+    assert [fault for fault in named if fault.startswith("data.")] == []
 
 
 def test_what_is_malformed_after_a_retry_keeps_where_it_came_from() -> None:

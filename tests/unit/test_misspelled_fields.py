@@ -27,6 +27,11 @@ def decode_with(fields: dict[str, Any]) -> Job | Malformed:
     return decode(json.dumps({"data": {}, **fields}).encode(), "origin", 0)
 
 
+def assert_refused(decoded: Job | Malformed, fault: str) -> None:
+    assert isinstance(decoded, Malformed)
+    assert (decoded.id, decoded.faults) == ("origin", (fault,))
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
@@ -55,7 +60,7 @@ def decode_with(fields: dict[str, Any]) -> Job | Malformed:
     ],
 )
 def test_a_misspelled_field_is_refused_and_the_right_name_told(name: str, meant: str) -> None:
-    assert decode_with({name: "x"}) == Malformed("origin", (f"{name}: unknown; did you mean {meant}?",))
+    assert_refused(decode_with({name: "x"}), f"{name}: unknown; did you mean {meant}?")
 
 
 @given(st.sampled_from(NAMES), st.sampled_from([str.upper, str.title, str.capitalize]))
@@ -89,7 +94,7 @@ def test_all_those_attributes_may_come_together() -> None:
 
 def test_a_misspelling_is_found_among_attributes() -> None:
     found = decode_with({"specversion": "1.0", "subject": "s", "sequence": "1", "runat": "x", "dataschema": "d"})
-    assert found == Malformed("origin", ("runat: unknown; did you mean runAt?",))
+    assert_refused(found, "runat: unknown; did you mean runAt?")
 
 
 def test_bare_data_may_have_any_names() -> None:
@@ -105,7 +110,7 @@ def test_several_misspellings_are_named_in_alphabetical_order() -> None:
 
 def test_a_flood_of_unknown_fields_is_refused_as_a_whole() -> None:
     found = decode_with({f"maxAttempts{number}": 0 for number in range(40_000)})
-    assert found == Malformed("origin", ("40000 fields beside data are unknown: put them into data",))
+    assert_refused(found, "40000 fields beside data are unknown: put them into data")
 
 
 def test_a_misspelling_does_not_outgrow_the_job_nor_reach_the_terminal_raw() -> None:

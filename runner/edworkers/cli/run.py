@@ -110,15 +110,20 @@ def run_several(
     if reload and (missing := not_installed("dev", "watchfiles")):
         raise SettingsError("nothing was started, for --reload needs more:", missing)
     more = ("--pool", str(pool)) if pool is not None else ()
-    child_env = {name: value for name, value in env.items() if name != "EDWORKERS_HEALTH_PORT"}
+    first_port = run_options(env).health_port
+    names = [(queue, number) for queue in queues for number in range(1, processes + 1)]
     programs = [
-        Program(f"{queue}-{number}", leashed(*edworkers_command("run", queue, "--processes", "1", *more)), child_env)
-        for queue in queues
-        for number in range(1, processes + 1)
+        Program(
+            f"{queue}-{number}",
+            leashed(*edworkers_command("run", queue, "--processes", "1", *more)),
+            # Each has endpoints of its own: the first at the port that was given, the others at those after it.
+            {**env, "EDWORKERS_HEALTH_PORT": str(first_port + at)} if first_port else env,
+        )
+        for at, (queue, number) in enumerate(names)
     ]
 
     async def supervise() -> int:
-        supervisor = Supervisor(programs, run_options(env).patience.drain + 15)
+        supervisor = Supervisor(programs, run_options(env).patience.drain + 15, gives_up=not reload)
         watching = asyncio.create_task(reload_on_change(supervisor, [Path.cwd()])) if reload else None
         try:
             return await supervisor.run()

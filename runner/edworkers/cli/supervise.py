@@ -8,12 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from edworkers.cli.exits import ExitCode
 from edworkers.telemetry import log
 
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 30.0
 _HEALTHY_SECONDS = 10.0
 _PATIENT_STOPS = 2
+_HOPELESS = (ExitCode.USAGE, ExitCode.UNAVAILABLE)
+"""Exit codes of a runner that would end in the same way again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,12 @@ def edworkers_command(*words: str) -> tuple[str, ...]:
 class Supervisor:
     """Keeps programs running until it is stopped; passes SIGTERM and SIGINT on and waits for their end."""
 
-    def __init__(self, programs: Sequence[Program], drain_seconds: float = 40) -> None:
+    _has_run = False
+
+    def __init__(self, programs: Sequence[Program], drain_seconds: float = 40, *, gives_up: bool = True) -> None:
         self._programs = programs
         self._drain_seconds = drain_seconds
+        self._gives_up = gives_up
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._stopping = asyncio.Event()
         self._stops = 0
@@ -65,7 +71,11 @@ class Supervisor:
                 process.send_signal(number)
 
     async def run(self) -> int:
-        """Run until stopped; returns 0, or 1 if a program had to be killed."""
+        """Run until stopped; returns 0, or 1 if a program had to be killed.
+
+        A program that refuses to start, for its settings or for Redis, ends all of them, and its exit code is returned;
+        unless that was switched off, for code that is being worked on.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -85,7 +95,11 @@ class Supervisor:
             del self._processes[program.name]
             if self._stopping.is_set():
                 return int(code == -signal.SIGKILL)
+            if self._gives_up and code in _HOPELESS and not self._has_run:
+                self.stop()
+                return code
             lived = asyncio.get_running_loop().time() - began
+            self._has_run = self._has_run or lived > _HEALTHY_SECONDS
             pause = await self._pause(program.name, code, _FIRST_PAUSE_SECONDS if lived > _HEALTHY_SECONDS else pause)
         return 0
 

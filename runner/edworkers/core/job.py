@@ -130,6 +130,9 @@ class Malformed(NamedTuple):
 
     id: str
     faults: tuple[str, ...]
+    data: dict[str, Any] | None = None
+    """What can be read of it all the same, so that its faults can be named too."""
+    type: str | None = None
 
 
 def decode(payload: bytes, fallback_id: str, now: int, max_bytes: int = MAX_PAYLOAD_BYTES) -> Job | Malformed:
@@ -165,9 +168,9 @@ def _read_envelope(document: dict[str, Any], payload: bytes, fallback_id: str, n
         envelope = Envelope.model_validate_json(payload)
     except ValidationError as error:
         found = faults_of([(fault["loc"], fault["msg"]) for fault in error.errors(include_url=False)])
-        return Malformed(_usable_id(document, fallback_id), (*found, *faults))
+        return _malformed(document, fallback_id, (*found, *faults))
     if faults:
-        return Malformed(envelope.id or fallback_id, faults)
+        return _malformed(document, fallback_id, faults)
     made = _ms(envelope.time)
     run_at = _ms(envelope.run_at)
     if envelope.delay is not None:
@@ -202,6 +205,16 @@ def _misspelled(document: dict[str, Any]) -> tuple[str, ...]:
         if close:
             faults.append(f"{in_short(name)}: unknown; did you mean {_CLOSE_NAMES[close[0]]}?")
     return tuple(sorted(faults))
+
+
+def _malformed(document: dict[str, Any], fallback_id: str, faults: tuple[str, ...]) -> Malformed:
+    data, kind = document.get("data"), document.get("type")
+    return Malformed(
+        _usable_id(document, fallback_id),
+        faults,
+        cast("dict[str, Any]", data) if isinstance(data, dict) else None,
+        kind if isinstance(kind, str) else None,
+    )
 
 
 def _usable_id(document: dict[str, Any], fallback_id: str) -> str:

@@ -144,7 +144,7 @@ def _done(answer: Answer, data: AiData, job: JobContext) -> Done:
     event = {
         "url": data.webhook_url,
         "event": "ai.completed",
-        "timestamp": datetime.now(UTC).isoformat(),
+        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         "payload": {"jobId": job.id, **result},
     }
     return Done(result, (FollowUp("webhook", event),))

@@ -56,7 +56,7 @@ def read_delivery(delivery: Delivery, handlers: Handlers, policy: JobPolicy, now
     origin = entry.origin or delivery.receipt
     job = decode(entry.payload, origin, now)
     if isinstance(job, Malformed):
-        return _refused(delivery, entry, job.id, job.faults)
+        return _refused(delivery, entry, job.id, (*job.faults, *_more_faults(job, handlers)))
     claimed = Claimed(delivery.receipt, origin, job.id, entry, job)
     _check_time(claimed, job, now)
     if claimed.refusal is None and entry.deliveries >= policy.max_deliveries:
@@ -87,8 +87,30 @@ def _check_time(claimed: Claimed, job: Job, now: int) -> None:
         claimed.put_off_until = job.run_at
 
 
+def _handler_of(kind: str | None, handlers: Handlers) -> Handler[Any] | None:
+    return handlers.get(kind) or handlers.get(None)
+
+
+def _more_faults(job: Malformed, handlers: Handlers) -> tuple[str, ...]:
+    """Find the faults in the data of a job whose envelope is malformed: all are to be named at once."""
+    handler = _handler_of(job.type, handlers)
+    if job.data is None or handler is None:
+        return ()
+    try:
+        handler.data.__pydantic_validator__.validate_python(job.data)
+    except ValidationError as error:
+        return _faults_in_data(error)
+    except Exception:  # noqa: BLE001 - a fault in a handler's own check
+        return ()
+    return ()
+
+
+def _faults_in_data(error: ValidationError) -> tuple[str, ...]:
+    return faults_of([(("data", *fault["loc"]), fault["msg"]) for fault in error.errors(include_url=False)])
+
+
 def _fit(claimed: Claimed, job: Job, handlers: Handlers) -> None:
-    handler = handlers.get(job.type) or handlers.get(None)
+    handler = _handler_of(job.type, handlers)
     if handler is None:
         fault = "missing" if job.type is None else f"{job.type!r} is unknown"
         known = ", ".join(sorted(str(name) for name in handlers))
@@ -97,8 +119,7 @@ def _fit(claimed: Claimed, job: Job, handlers: Handlers) -> None:
     try:
         claimed.data = handler.data.__pydantic_validator__.validate_python(job.data)
     except ValidationError as error:
-        found = [(("data", *fault["loc"]), fault["msg"]) for fault in error.errors(include_url=False)]
-        claimed.refusal = _rejection(faults_of(found))
+        claimed.refusal = _rejection(_faults_in_data(error))
     except Exception as error:  # noqa: BLE001 - a fault in a handler's own check is that job's, not the runner's
         message = f"the handler's check of the data failed: {type(error).__name__}: {error}"
         claimed.refusal = Bury({"kind": "check", "message": message})

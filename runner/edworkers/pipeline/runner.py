@@ -335,7 +335,7 @@ class Runner:
         self.stats.settled[made.verb] += 1
         if ran is not None:
             self.stats.attempt.add(ran)
-        tell_settled(made.verb, self.pool.queue, claimed.id, verdict, attempt=claimed.attempt, seconds=seconds)
+        tell_settled(made.verb, self.pool.queue, claimed.id, verdict, attempt=made.begun, seconds=seconds)
         self._poke.set()
 
     def give_everything_up(self, culprits: Sequence[Attempt]) -> list[Settlement]:

@@ -50,10 +50,9 @@ class MemoryControl:
     def _read(self, job_id: str, record: Record) -> JobRecord:
         """Read a record; what it says of a job that waits or runs is held against where the job really is."""
         state = record.state
-        if state is State.DELAYED and job_id not in self._store.delayed:
-            state = State.PENDING
-        if state is State.INFLIGHT and record.receipt not in self._store.lease:
-            state = State.PENDING
+        due_at = self._store.delayed.get(job_id, self._store.delayed.get(record.origin))
+        if state is State.DELAYED or (state is State.INFLIGHT and record.receipt not in self._store.lease):
+            state = State.PENDING if due_at is None else State.DELAYED
         return JobRecord(
             id=job_id,
             queue=self._store.name,
@@ -63,7 +62,7 @@ class MemoryControl:
             queued_at=record.queued_at,
             started_at=record.started_at,
             finished_at=record.finished_at,
-            due_at=record.due_at if state is State.DELAYED else None,
+            due_at=due_at if state is State.DELAYED else None,
             seconds=record.seconds,
             progress=_json(record.progress),
             result=_json(record.result),

@@ -76,15 +76,16 @@ class RedisControl:
         k = self._keys
 
         async def read() -> list[Any]:
+            fields: dict[bytes, bytes] = await self._client.hgetall(k.job(job_id))
+            origin = fields.get(b"origin", b"")
             async with self._client.pipeline(transaction=True) as pipe:
-                pipe.hgetall(k.job(job_id)).zscore(k.delayed, job_id)
-                replies: list[Any] = await pipe.execute()
-                receipt = replies[0].get(b"receipt", replies[0].get(b"origin"))
-                held = receipt is not None and await self._client.zscore(k.lease, receipt) is not None
-                return [*replies, held]
+                pipe.zscore(k.delayed, job_id).zscore(k.delayed, origin).zscore(k.lease, fields.get(b"receipt", origin))
+                return [fields, *(await pipe.execute())]
 
-        fields, due, held = await self._ask(read)
-        return read_record(k.queue, job_id, fields, delayed=due is not None, held=held) if fields else None
+        fields, due, due_again, lease = await self._ask(read)
+        # A job whose runner was lost waits under the receipt of its first delivery: its id isn't known there.
+        at = due_again if due is None else due
+        return read_record(k.queue, job_id, fields, due_at=at, held=lease is not None) if fields else None
 
     async def cancel(self, job_id: str) -> str:
         """Cancel a job: `cancelled` at once, `requested` (it ends when a runner meets it) or `finished` before."""
@@ -134,15 +135,15 @@ class RedisControl:
 
 
 def read_record(
-    queue: str, job_id: str, fields: dict[bytes, bytes], *, delayed: bool = False, held: bool = False
+    queue: str, job_id: str, fields: dict[bytes, bytes], *, due_at: float | None = None, held: bool = False
 ) -> JobRecord:
     """Read a record; what it says of a job that waits or runs is held against where the job really is.
 
     A job whose lease ran out, or that was promoted, is moved without its record: its id isn't known there.
     """
     state = State(fields.get(b"state", b"pending").decode())
-    if (state is State.DELAYED and not delayed) or (state is State.INFLIGHT and not held):
-        state = State.PENDING
+    if state is State.DELAYED or (state is State.INFLIGHT and not held):
+        state = State.PENDING if due_at is None else State.DELAYED
     kind = fields.get(b"type")
     return JobRecord(
         id=job_id,
@@ -153,7 +154,7 @@ def read_record(
         queued_at=_number(fields, b"queuedAt"),
         started_at=_number(fields, b"startedAt"),
         finished_at=_number(fields, b"finishedAt"),
-        due_at=_number(fields, b"dueAt") if state is State.DELAYED else None,
+        due_at=round(due_at) if due_at is not None and state is State.DELAYED else None,
         seconds=float(fields[b"seconds"]) if b"seconds" in fields else None,
         progress=_json(fields, b"progress"),
         result=_json(fields, b"result"),
