@@ -22,15 +22,29 @@ _NOT_STARTED = "nothing was started, for these settings can't be used:"
 def read_environment(env_file: Path = Path(".env")) -> dict[str, str]:
     """Read the process's environment; what it doesn't set is taken from a `.env` file.
 
-    Raises SettingsError where that file can't be read.
+    Raises SettingsError where that file can't be read, with every line that is none.
     """
     found: dict[str, str] = {}
     if env_file.is_file():
         from dotenv import dotenv_values
 
-        text = StringIO(_read_text(env_file))
-        found = {name: value for name, value in dotenv_values(stream=text).items() if value is not None}
+        text = _read_text(env_file)
+        _check_lines(text, env_file)
+        found = {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value is not None}
     return {**found, **os.environ}
+
+
+def _check_lines(text: str, env_file: Path) -> None:
+    """Refuse what python-dotenv would pass over with a warning: a default would take the place of what was meant."""
+    from dotenv.parser import parse_stream
+
+    faults = [
+        f"line {binding.original.line} is no setting: NAME=value, with quotes closed where there are any"
+        for binding in parse_stream(StringIO(text))
+        if binding.error
+    ]
+    if faults:
+        raise SettingsError(f"{env_file} can't be used:", faults)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,27 @@ async def test_a_job_that_loses_its_runner_again_waits_longer_each_time(world: W
         await settle(queue, "release", again, "a")
 
 
+async def test_a_job_that_waits_after_a_loss_is_known_to_be_delayed(
+    world: World, queue: JobQueue, control: QueueControl
+) -> None:
+    await world.push(A)
+    await settle(queue, "release", await begin(queue, "a"), "a")
+    for _ in range(2):
+        await begin(queue, "a")
+        await world.expire_leases()
+        assert await queue.reap(10) == 1
+    record = await control.find("a")
+    assert record is not None
+    assert record.state is State.DELAYED
+    assert record.due_at is not None
+    assert record.due_at <= world.clock.now() + 5000
+    await world.advance(5)
+    await queue.promote(10)
+    record = await control.find("a")
+    assert record is not None
+    assert (record.state, record.due_at) == (State.PENDING, None)
+
+
 async def test_a_retry_does_not_forget_how_often_the_runner_was_lost(world: World, queue: JobQueue) -> None:
     await world.push(A)
     await lose_runner(world, queue)

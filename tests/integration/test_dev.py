@@ -56,7 +56,7 @@ class Dev:
         client: Any = connect(f"redis://127.0.0.1:{port}/0")
         await client.execute_command(verb, key, payload)
         await client.aclose()
-        return shlex.split(await self.says(" result "))[-1]
+        return shlex.split(await self.says(" result "))[-2]
 
 
 class Devs:

@@ -78,6 +78,15 @@ async def test_a_redis_that_evicts_keys_is_refused_with_the_reason(programs: Pro
         assert "CONFIG SET maxmemory-policy noeviction" in runner.text
 
 
+async def test_several_processes_are_refused_as_one_is(programs: Programs) -> None:
+    async with redis_standin.serve(options={"maxmemory-policy": "allkeys-lru"}) as server:
+        words = ("run", "work", "--pool", str(programs.manifest()), "--processes", "2")
+        parent = await programs.start(*words, REDIS_URL=server.url)
+        assert await parent.ended() == UNAVAILABLE
+        assert "maxmemory-policy allkeys-lru" in parent.text
+        assert not parent.seen("process.ended")
+
+
 @pytest.mark.parametrize("password", ["", ":wrong@"])
 async def test_a_wrong_or_missing_password_is_refused_at_once(programs: Programs, password: str) -> None:
     async with redis_standin.serve(options={"requirepass": "right"}) as server:

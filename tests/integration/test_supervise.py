@@ -9,9 +9,11 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.integration.processes import Program, Programs, Queue, eventually
+from tests.integration.processes import Program, Programs, Queue, eventually, fetch
 
+from edworkers.cli.local import is_free
 from edworkers.core.lifecycle import State
+from edworkers.standins.redis import free_port
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -20,6 +22,14 @@ async def _two(programs: Programs, *words: str, **env: str) -> Program:
     parent = await programs.start("run", "work", "--pool", str(programs.manifest()), *words, **env)
     await parent.says("runner.started", times=2)
     return parent
+
+
+@pytest.fixture
+def free_ports() -> int:
+    """Find a port that is free, and the next to it too."""
+    while not (is_free(port := free_port()) and is_free(port + 1)):
+        pass
+    return port
 
 
 def _children(parent: Program) -> list[psutil.Process]:
@@ -44,6 +54,14 @@ async def test_a_process_that_is_killed_is_started_anew(programs: Programs, queu
     assert len(_children(parent)) == 2
     await queue.push({"id": "a", "data": {}})
     await queue.becomes("a", State.DONE)
+
+
+async def test_each_process_has_endpoints_of_its_own(programs: Programs, free_ports: int) -> None:
+    parent = await _two(programs, "--processes", "2", EDWORKERS_HEALTH_PORT=str(free_ports))
+    where = {line["health"] for line in parent.seen("runner.started")}
+    assert where == {f"127.0.0.1:{free_ports}", f"127.0.0.1:{free_ports + 1}"}
+    for address in where:
+        assert (await fetch(address, "/livez"))[0] == 200
 
 
 async def test_sigterm_to_the_parent_drains_and_ends_all(programs: Programs, queue: Queue) -> None:

@@ -59,6 +59,22 @@ def test_files_that_are_no_text_are_named(words: tuple[str, ...], capsys: pytest
     assert f"{odd} can't be read:" in capsys.readouterr().err
 
 
+def test_a_line_of_the_env_file_that_is_no_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path(".env").write_text("A=b\nREDIS_URL='redis://127.0.0.1:1\n", encoding="utf-8")
+    assert run(["queues"]) == 2
+    assert ".env can't be used:\n  - line 2 is no setting" in capsys.readouterr().err
+
+
+def test_a_wrong_log_level_is_told_with_the_other_faults(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDWORKERS_LOG_LEVEL", "loud")
+    assert run(["run", "ai"]) == 2
+    said = capsys.readouterr().err
+    assert "'loud' is none of debug, info, warning, error" in said
+    assert "GEMINI_API_KEY: not set" in said
+
+
 @pytest.mark.parametrize("option", ["--group", "--type", "--unique-key", "--run-at", "--expires-at"])
 def test_an_option_that_is_no_text_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["enqueue", "ai", "{}", option, "\udcff", "--json"]) == 2

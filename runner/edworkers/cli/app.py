@@ -29,6 +29,7 @@ def _show_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
 
 @app.callback()
 def _settings(
+    context: typer.Context,
     *,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (EDWORKERS_LOG_LEVEL)")] = None,
     log_format: Annotated[str | None, typer.Option(help="text or json (EDWORKERS_LOG_FORMAT)")] = None,
@@ -39,7 +40,8 @@ def _settings(
     from edworkers import pools
     from edworkers.cli.logs import configure_logs
 
-    configure_logs(pools.read_environment(), log_level, log_format)
+    # `run` tells every fault of its settings at once, these among them.
+    configure_logs(pools.read_environment(), log_level, log_format, tolerant=context.invoked_subcommand == "run")
 
 
 @app.command()
@@ -47,7 +49,7 @@ def run(
     queues: Annotated[list[str], typer.Argument(help="the queues to work on")],
     pool: Annotated[Path | None, typer.Option(help="a WorkerPool manifest to take the settings from")] = None,
     processes: Annotated[
-        int | None, typer.Option(min=1, help="how many processes for each queue (PM2_INSTANCES)")
+        int | None, typer.Option(min=1, help="how many processes for each queue (EDWORKERS_PROCESSES, PM2_INSTANCES)")
     ] = None,
     reload: Annotated[bool, typer.Option(help="start anew when Python files below this folder change")] = False,  # noqa: FBT002
 ) -> None:
@@ -92,7 +94,7 @@ def dev(
     ] = None,
     reload: Annotated[bool, typer.Option(help="start runners anew when Python files change")] = True,  # noqa: FBT002
     processes: Annotated[
-        int | None, typer.Option(min=1, help="how many processes for each queue [env: PM2_INSTANCES]")
+        int | None, typer.Option(min=1, help="how many processes for each queue (EDWORKERS_PROCESSES, PM2_INSTANCES)")
     ] = None,
 ) -> None:
     """Run everything on this machine: Redis, runners, and stand-ins for what is not configured."""

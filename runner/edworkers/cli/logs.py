@@ -6,26 +6,30 @@ from collections.abc import Mapping
 from edworkers.core.errors import SettingsError
 from edworkers.telemetry import LEVELS, configure
 
+LEVEL, STYLE = "EDWORKERS_LOG_LEVEL", "EDWORKERS_LOG_FORMAT"
 _STYLES = ("text", "json")
 
 
-def configure_logs(env: Mapping[str, str], level: str | None, style: str | None) -> None:
+def configure_logs(env: Mapping[str, str], level: str | None, style: str | None, *, tolerant: bool = False) -> None:
     """Set up logs as the command line says, else the environment, else `info` and `text`.
 
-    Raises SettingsError with every fault.
+    Raises SettingsError with every fault; if `tolerant`, those of the environment are left for `log_faults` to tell.
     """
-    faults: list[str] = []
-    chosen_level = (level or env.get("EDWORKERS_LOG_LEVEL") or "info").lower()
-    chosen_style = (style or env.get("EDWORKERS_LOG_FORMAT") or "text").lower()
-    if chosen_level not in LEVELS:
-        faults.append(f"--log-level or EDWORKERS_LOG_LEVEL: {chosen_level!r} is none of {', '.join(LEVELS)}")
-    if chosen_style not in _STYLES:
-        faults.append(f"--log-format or EDWORKERS_LOG_FORMAT: {chosen_style!r} is none of {', '.join(_STYLES)}")
+    # What the command line says holds for the processes that this one starts, too.
+    given = {name: value for name, value in ((LEVEL, level), (STYLE, style)) if value}
+    faults = log_faults(given if tolerant else {**env, **given})
     if faults:
         raise SettingsError("logs can't be set up:", faults)
-    # What the command line says holds for the processes that this one starts, too.
-    if level:
-        os.environ["EDWORKERS_LOG_LEVEL"] = chosen_level
-    if style:
-        os.environ["EDWORKERS_LOG_FORMAT"] = chosen_style
-    configure(chosen_level, chosen_style)
+    os.environ.update(given)
+    merged = {**env, **given}
+    usable = {} if log_faults(merged) else merged
+    configure((usable.get(LEVEL) or "info").lower(), (usable.get(STYLE) or "text").lower())
+
+
+def log_faults(env: Mapping[str, str]) -> list[str]:
+    """Say what is wrong with the settings of logs."""
+    return [
+        f"--log-{option} or {name}: {value!r} is none of {', '.join(known)}"
+        for option, name, known in (("level", LEVEL, LEVELS), ("format", STYLE, _STYLES))
+        if (value := env.get(name)) and value.lower() not in known
+    ]

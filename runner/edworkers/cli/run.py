@@ -12,6 +12,7 @@ from pathlib import Path
 import uvloop
 
 from edworkers import compose, pools
+from edworkers.cli.logs import log_faults
 from edworkers.core.errors import SettingsError
 from edworkers.core.settings import PoolSpec
 from edworkers.handlers.environment import not_installed
@@ -139,7 +140,7 @@ def run_options(env: Mapping[str, str]) -> compose.RunOptions:
 
     Raises SettingsError with every fault.
     """
-    faults: list[str] = []
+    faults = log_faults(env)
     port = _number(env, "EDWORKERS_HEALTH_PORT", 65535, faults)
     drain = _number(env, "EDWORKERS_DRAIN_SECONDS", 86400, faults)
     grace = _number(env, "EDWORKERS_GRACE_SECONDS", 3600, faults)

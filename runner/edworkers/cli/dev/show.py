@@ -46,7 +46,7 @@ def show_start(plan: Plan, addresses: Addresses) -> None:
         job_id, command = example
         _console.print("\nTry it from another terminal:\n", style="bold")
         _console.print(f"  {command}")
-        _console.print(f"  {_variables(plan, addresses)}{own_command()} result {job_id}")
+        _console.print(f"  {_variables(plan, addresses)}{own_command()} result {job_id} --wait")
     _console.print("\nCtrl-C stops everything.\n")
 
 
