@@ -213,7 +213,8 @@ def _faults_of_receivers(inbox: str) -> Iterator[Case]:
 def _malformed() -> Iterator[Case]:
     deep = b'{"data":' + b"[" * _TOO_DEEP + b"]" * _TOO_DEEP + b"}"
     large = b'{"data":{"prompt":"' + b"x" * MAX_PAYLOAD_BYTES + b'"}}'
-    envelope: dict[str, Any] = {"id": "two words", "delay": -1, "maxAttempts": "three", "runat": "tomorrow", "data": {}}
+    no_prompt = {"conversationId": "demo", "userId": "u1"}
+    envelope = {"id": "two words", "delay": -1, "maxAttempts": "three", "runat": "tomorrow", "data": no_prompt}
     yield _refused("no-json", "not JSON", b"hello, {world", "not JSON: ")
     yield _refused(
         "array", "JSON, but an array", b'[{"prompt":"What is 1 + 1?"}]', "must be a JSON object, not an array"
@@ -222,9 +223,9 @@ def _malformed() -> Iterator[Case]:
     yield _refused("too-large", "over 1 MiB", large, f"too large: {len(large)} bytes")
     yield _refused(
         "fields",
-        "four wrong fields in the envelope",
+        "four faults in the envelope, one in the data",
         _json(envelope),
-        *("runat: unknown; did you mean runAt?", "id: ", "delay: ", "maxAttempts: "),
+        *("runat: unknown; did you mean runAt?", "id: ", "delay: ", "maxAttempts: ", "data.prompt: "),
     )
     wrong = {"conversationId": "", "userId": 7, "prompt": "  ", "model": "best", "options": {"temperature": 9}}
     yield _refused(

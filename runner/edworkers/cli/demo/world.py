@@ -29,7 +29,7 @@ from edworkers.standins.redis import RedisServer
 
 QUEUES = ("ai", "webhook")
 FIRST_WAIT_SECONDS = 0.2
-LEASE_SECONDS = 4.0
+LEASE_SECONDS = 5.0
 
 _OWN = ("REDIS_", "GEMINI_", "GOOGLE_", "WEBHOOK_", "EDWORKERS_", "PM2_")
 _MOST_DEAD = 1000
