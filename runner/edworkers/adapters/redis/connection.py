@@ -6,6 +6,7 @@ import re
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -100,12 +101,16 @@ class _PackedByHiredis:
         if self._writer is None:
             raise redis.ConnectionError("the connection is closed")
         packed: bytes = self.pack_command(*words)[0]
-        self._writer.write(packed)
+        try:
+            self._writer.write(packed)
+        except RuntimeError as error:  # uvloop's way to say that the other side has closed
+            raise redis.ConnectionError(f"the connection is closed: {error}") from error
 
     def abort(self) -> None:
         """Close at once; whoever reads is told."""
         if self._writer is not None:
-            self._writer.transport.abort()
+            with suppress(RuntimeError):  # it is closed already
+                self._writer.transport.abort()
 
 
 class _Connection(_PackedByHiredis, redis.asyncio.Connection):

@@ -34,7 +34,11 @@ class Pipe:
         """
         connection: Any = self._connection or await self._connect()
         loop = asyncio.get_running_loop()
-        connection.write(words)
+        try:
+            connection.write(words)
+        except redis.ConnectionError as error:
+            self._break(error)  # its reader hasn't noticed yet
+            raise
         reply: asyncio.Future[Any] = loop.create_future()
         self._under_way.append(reply)
         if self._watch is None:
