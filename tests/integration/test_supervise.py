@@ -112,7 +112,6 @@ async def test_several_queues_are_served_by_processes_of_their_own(programs: Pro
 async def test_reload_starts_runners_anew_when_a_file_changes_even_after_a_broken_one(
     programs: Programs, queue: Queue
 ) -> None:
-    pytest.importorskip("watchfiles")
     module = programs.folder / "changing.py"
     works = "from handlers_for_tests import MODULE\n"
 

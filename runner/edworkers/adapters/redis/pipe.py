@@ -59,6 +59,8 @@ class Pipe:
         try:
             while connection is self._connection:
                 answer = await _answer(connection)
+                if connection is not self._connection:
+                    break  # given up meanwhile: whoever waits now waits for the replies of another connection
                 self._answered += 1
                 _give(self._under_way.popleft(), answer)
                 if isinstance(answer, redis.ResponseError) and is_outage(answer):
