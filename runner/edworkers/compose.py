@@ -4,8 +4,8 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,7 @@ from edworkers.adapters.redis.limiter import RedisLimiter
 from edworkers.adapters.redis.pipe import Pipe
 from edworkers.adapters.redis.queue import RedisQueue
 from edworkers.core.errors import QueueUnavailableError
-from edworkers.core.settings import PoolSpec
+from edworkers.core.settings import PoolSpec, Retention
 from edworkers.pipeline.keeper import INTERVAL_SECONDS, keep_forever
 from edworkers.pipeline.runner import Exit, Patience, Runner
 from edworkers.pipeline.watchdog import Watchdog
@@ -51,6 +51,12 @@ class SystemClock:
 def new_name() -> str:
     """Name a runner or a job: sorts by time, and no two are the same."""
     return f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(5)}"
+
+
+def runner_name(env: Mapping[str, str]) -> str:
+    """Name a runner after its pod, where it is told its name, so that what it holds can be traced to the pod."""
+    pod = env.get("EDWORKERS_RUNNER_NAME")
+    return f"{pod}.{new_name()}" if pod else new_name()
 
 
 @asynccontextmanager
@@ -106,7 +112,7 @@ class RunningPool:
     """One runner with its lifeline, watchdog and endpoints."""
 
     def __init__(self, pool: Pool, env: Mapping[str, str], client: Client, options: RunOptions) -> None:
-        spec, name = pool.spec, new_name()
+        spec, name = pool.spec, runner_name(env)
         lease_ms = round(spec.lease_seconds * 1000)
         self.name = name
         self.queue = RedisQueue(client, spec.queue, runner=name, lease_ms=lease_ms, retention=spec.retention)
@@ -154,7 +160,7 @@ class RunningPool:
 
     async def _work(self, health: str | None) -> Exit:
         spec = self.runner.pool
-        keeper = asyncio.create_task(keep_forever([(spec.queue, self.queue)]))
+        keeper = asyncio.create_task(keep_forever(lambda: [(spec.queue, self.queue)]))
         limits = [f"{window.limit} a {window.window}" for window in spec.limits]
         told = {"concurrency": spec.concurrency, "limits": limits, "health": health}
         log.info("runner.started", queue=spec.queue, runner=self.name, **told)
@@ -184,18 +190,62 @@ class RunningPool:
         )
 
 
+@contextmanager
+def serve_health(options: RunOptions, ready: Callable[[], str | None]) -> Generator[None]:
+    """Serve endpoints, where a port is given, for a process that lives as long as its event loop turns.
+
+    Raises SettingsError where they can't be served.
+    """
+    if options.health_port is None:
+        yield
+        return
+    from edworkers.adapters.health import HealthServer, Pulse
+
+    pulse = Pulse(asyncio.get_running_loop())
+    server = HealthServer(options.health_host, options.health_port, alive=pulse.fault, ready=ready)
+    try:
+        yield
+    finally:
+        server.close()
+
+
 async def run_keeper(
-    specs: Sequence[PoolSpec], env: Mapping[str, str], interval_seconds: float = INTERVAL_SECONDS
+    specs: Callable[[], Sequence[PoolSpec]],
+    env: Mapping[str, str],
+    options: RunOptions,
+    interval_seconds: float = INTERVAL_SECONDS,
 ) -> None:
-    """Promote, reap, forward and trim for all these queues until cancelled. Raises as `open_redis` does."""
-    await wait_for_redis(env)
-    async with open_pipe(env) as client:
-        queues = [
-            (spec.queue, RedisQueue(client, spec.queue, runner="", lease_ms=0, retention=spec.retention))
-            for spec in specs
-        ]
-        log.info("keeper.started", queues=[name for name, _ in queues])
-        await keep_forever(queues, interval_seconds)
+    """Promote, reap, forward and trim for all these queues until cancelled; `specs` is asked anew each round.
+
+    Raises SettingsError where its endpoints can't be served, and as `open_redis` does.
+    """
+    is_ready = False
+    with serve_health(options, lambda: None if is_ready else "Redis hasn't answered yet"):
+        await wait_for_redis(env)
+        async with open_pipe(env) as client:
+            is_ready = True
+            log.info("keeper.started")
+            await keep_forever(Kept(client, specs).queues, interval_seconds)
+
+
+class Kept:
+    """The queues of a keeper; which they are may change while it runs."""
+
+    def __init__(self, client: Client, specs: Callable[[], Sequence[PoolSpec]]) -> None:
+        self._client = client
+        self._specs = specs
+        self._queues: dict[tuple[str, Retention], RedisQueue] = {}
+
+    def queues(self) -> list[tuple[str, RedisQueue]]:
+        """Give those that are to be kept now."""
+        wanted = {spec.queue: spec.retention for spec in self._specs()}
+        if set(wanted.items()) != self._queues.keys():
+            log.info("keeper.keeps", queues=list(wanted))
+            self._queues = {(queue, retention): self._open(queue, retention) for queue, retention in wanted.items()}
+        return [(queue, opened) for (queue, _), opened in self._queues.items()]
+
+    def _open(self, queue: str, retention: Retention) -> RedisQueue:
+        return RedisQueue(self._client, queue, runner="", lease_ms=0, retention=retention)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 from tests.integration.processes import Program, Programs, Queue, eventually
 
 from edworkers.core.lifecycle import State
-from edworkers.standins.redis import RedisServer
+from edworkers.standins.redis import RedisServer, free_port
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -91,3 +91,52 @@ async def test_it_carries_on_when_redis_comes_back_and_ends_with_0(
     await keeper.says("redis.back")
     keeper.signal(signal.SIGTERM)
     assert await keeper.ended() == 0
+
+
+async def test_it_keeps_the_pools_of_a_file_and_those_that_are_added_to_it(
+    programs: Programs, queue: Queue, redis_url: str
+) -> None:
+    file = programs.folder / "pools.yaml"
+    keeper = await programs.start("keeper", "--pools", str(file))
+    await keeper.says("keeper.started")
+    (line,) = await keeper.says("pools.unreadable")
+    assert "No such file" in line["reason"]
+    file.write_text(programs.manifest("work").read_text())
+    await keeper.says("keeper.keeps", queues=["work"])
+    await queue.client.rpush(queue.key("arrived"), "x")
+
+    async def handed_back() -> bool:
+        return bool(await queue.client.llen(queue.key("pending")) == 1)
+
+    await eventually(handed_back)
+    file.write_text("\n---\n".join(programs.manifest(name).read_text() for name in ("work", "next")))
+    await keeper.says("keeper.keeps", queues=["work", "next"])
+    file.write_text("kind: {")
+    assert "not YAML" in (await keeper.says("pools.unreadable", 2))[-1]["reason"]
+    following = Queue(redis_url, redis_url, "next")
+    await following.client.rpush(following.key("arrived"), "y")
+
+    async def passed_on() -> bool:
+        return bool(await following.client.llen(following.key("pending")) == 1)
+
+    await eventually(passed_on)
+    await following.close()
+
+
+async def test_its_queues_are_named_by_the_file_or_by_arguments_not_by_both(programs: Programs) -> None:
+    keeper = await programs.start("keeper", "work", "--pools", "pools.yaml")
+    assert await keeper.ended() == 2
+
+
+async def test_it_is_ready_once_redis_has_answered(programs: Programs, redis_server: RedisServer) -> None:
+    await redis_server.stop()
+    port = str(free_port())
+    manifest = str(programs.manifest())
+    keeper = await programs.start(
+        "keeper", "work", "--pool", manifest, REDIS_URL=redis_server.url, EDWORKERS_HEALTH_PORT=port
+    )
+    await keeper.says("redis.away")
+    assert [(await keeper.get(path))[0] for path in ("/livez", "/readyz")] == [200, 503]
+    await redis_server.start()
+    await keeper.says("keeper.started")
+    assert (await keeper.get("/readyz"))[0] == 200

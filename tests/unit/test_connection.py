@@ -20,6 +20,8 @@ from edworkers.core.errors import SettingsError
         ({"REDIS_HOST": "redis"}, "redis://redis:6379/0"),
         ({"REDIS_PORT": "6380"}, "redis://127.0.0.1:6380/0"),
         ({"REDIS_HOST": "redis", "REDIS_PORT": "1"}, "redis://redis:1/0"),
+        ({"REDIS_HOST": "redis", "REDIS_DATABASE": "3", "REDIS_TLS": "true"}, "rediss://redis:6379/3"),
+        ({"REDIS_USERNAME": "run:ner", "REDIS_PASSWORD": "pw"}, "redis://run%3Aner:pw@127.0.0.1:6379/0"),
         ({"REDIS_HOST": "redis", "REDIS_PASSWORD": "pw"}, "redis://:pw@redis:6379/0"),
         ({"REDIS_PASSWORD": "p@ss/w:rd?#%"}, "redis://:p%40ss%2Fw%3Ard%3F%23%25@127.0.0.1:6379/0"),
         ({"REDIS_HOST": "", "REDIS_PORT": "", "REDIS_PASSWORD": "", "REDIS_URL": ""}, "redis://127.0.0.1:6379/0"),
@@ -152,3 +154,15 @@ def test_what_tls_found_wrong_is_said_by_its_name() -> None:
     with pytest.raises(ssl.SSLError) as refused:
         connection.do_handshake()
     assert explain(refused.value) == "TLS failed: WRONG_VERSION_NUMBER"
+
+
+def test_a_wrong_database_a_wrong_tls_and_a_wrong_port_are_told_together() -> None:
+    with pytest.raises(SettingsError) as refused:
+        redis_url({"REDIS_PORT": "x", "REDIS_DATABASE": "-1", "REDIS_TLS": "maybe"})
+    assert [fault.partition(":")[0] for fault in refused.value.faults] == ["REDIS_PORT", "REDIS_DATABASE", "REDIS_TLS"]
+
+
+@pytest.mark.parametrize("name", ["REDIS_SENTINELS", "REDIS_NODES"])
+def test_a_kind_of_redis_that_cant_be_used_yet_is_refused_instead_of_another_being_used(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: .* can't be used yet"):
+        redis_url({name: "redis-0:6379,redis-1:6379"})

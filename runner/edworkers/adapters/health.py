@@ -1,6 +1,8 @@
 """A runner's own HTTP endpoints: `/livez`, `/readyz` and `/metrics`, from a thread that always answers."""
 
+import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -50,13 +52,33 @@ class StatsCollector(Collector):
         return [claimed, settled, lost, cycles, running, attempt, latency]
 
 
+class Pulse:
+    """Tells from another thread whether an event loop still turns."""
+
+    LONGEST_SECONDS = 30
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._beat()
+
+    def _beat(self) -> None:
+        self._last = time.monotonic()
+        self._loop.call_later(1, self._beat)
+
+    def fault(self) -> str | None:
+        """Say for how long it has stood still, if that is too long."""
+        still = time.monotonic() - self._last
+        return f"the event loop has been blocked for {still:.0f} s" if still > self.LONGEST_SECONDS else None
+
+
 class HealthServer:
     """Serves one process; `port` 0 takes a free one. Raises SettingsError where it can't listen there."""
 
-    def __init__(self, host: str, port: int, *, alive: Check, ready: Check, collector: Collector) -> None:
+    def __init__(self, host: str, port: int, *, alive: Check, ready: Check, collector: Collector | None = None) -> None:
         self._host = host
         registry = CollectorRegistry()
-        registry.register(collector)
+        if collector is not None:
+            registry.register(collector)
 
         class Handler(BaseHTTPRequestHandler):
             timeout = _PATIENCE_SECONDS

@@ -73,14 +73,26 @@ def keeper(
         list[str] | None, typer.Argument(help="the queues to keep; all of the platform's if none")
     ] = None,
     pool: Annotated[Path | None, typer.Option(help="a WorkerPool manifest to take the settings from")] = None,
+    pools_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--pools", metavar="FILE", help="keep every WorkerPool in this file; it is read again when it changes"
+        ),
+    ] = None,
 ) -> None:
     """Promote delayed jobs and take back those of lost runners, whether or not runners are up."""
     from edworkers import pools
-    from edworkers.cli.run import run_keeper
+    from edworkers.cli.pools_file import PoolsFile
+    from edworkers.cli.run import run_keeper, run_options
     from edworkers.handlers.registry import PLATFORM
 
+    if pools_file is not None and (queues or pool):
+        raise typer.BadParameter("--pools names the queues itself: give neither queues nor --pool with it")
     env = pools.read_environment()
-    raise typer.Exit(run_keeper(pools.find_specs(queues or list(PLATFORM), env, pool), env))
+    if pools_file is not None:
+        raise typer.Exit(run_keeper(PoolsFile(pools_file).specs, env, run_options(env)))
+    specs = pools.find_specs(queues or list(PLATFORM), env, pool)
+    raise typer.Exit(run_keeper(lambda: specs, env, run_options(env)))
 
 
 @app.command()

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from edworkers.cli.exits import ExitCode
 from edworkers.cli.options import JobId, Json, Pool, Queue, Wait, WaitSeconds, Words, finite, usable_id, utf8
 
 commands = typer.Typer()
@@ -44,6 +45,7 @@ def enqueue(  # noqa: PLR0913 - typer makes an option of each
     ] = None,
     group: Annotated[str | None, typer.Option(callback=utf8, help="whom it is for: a user, a school")] = None,
     urgent: Annotated[bool, typer.Option("--urgent", help="before all others that wait")] = False,
+    once: Annotated[bool, typer.Option("--once", help="end with 0 also where the job is known already")] = False,
     max_attempts: Annotated[int | None, typer.Option(help="no more attempts than this")] = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", callback=finite, help="an attempt takes no longer than this")
@@ -81,7 +83,7 @@ def enqueue(  # noqa: PLR0913 - typer makes an option of each
             code = producer.enqueue_and_wait(source, wait_seconds)
         else:
             code = producer.enqueue_one(source)
-    raise typer.Exit(code)
+    raise typer.Exit(ExitCode.OK if once and code is ExitCode.DUPLICATE else code)
 
 
 @commands.command(rich_help_panel=_PANEL)

@@ -55,13 +55,13 @@ def _end_in_time(code: int, seconds: float) -> None:
     timer.start()
 
 
-def run_keeper(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> int:
-    """Run a keeper in this process until it is stopped."""
+def run_keeper(specs: Callable[[], Sequence[PoolSpec]], env: Mapping[str, str], options: compose.RunOptions) -> int:
+    """Run a keeper in this process until it is stopped. Raises SettingsError."""
 
     async def keep() -> int:
         Stopping(Patience())
         with suppress(asyncio.CancelledError):
-            await compose.run_keeper(specs, env)
+            await compose.run_keeper(specs, env, options)
         return 0
 
     return uvloop.run(keep())

@@ -1,7 +1,7 @@
 """What has to go on whether or not runners are up: delayed jobs, lost runners, follow-up jobs, old records."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edworkers.core.errors import QueueUnavailableError
 from edworkers.ports import JobQueue
@@ -29,14 +29,16 @@ async def keep(name: str, queue: JobQueue) -> int:
     return moved
 
 
-async def keep_forever(queues: Sequence[tuple[str, JobQueue]], interval_seconds: float = INTERVAL_SECONDS) -> None:
-    """Go round all queues every `interval_seconds` until cancelled.
+async def keep_forever(
+    queues: Callable[[], Sequence[tuple[str, JobQueue]]], interval_seconds: float = INTERVAL_SECONDS
+) -> None:
+    """Go round all queues every `interval_seconds` until cancelled; which they are is asked anew each time.
 
     A queue that can't be kept is told once, and doesn't keep the others waiting.
     """
     failing: dict[str, str] = {}
     while True:
-        for name, queue in queues:
+        for name, queue in queues():
             try:
                 await keep(name, queue)
             except QueueUnavailableError as error:

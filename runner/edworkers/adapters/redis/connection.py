@@ -32,6 +32,7 @@ from edworkers.telemetry import log
 SOCKET_TIMEOUT_SECONDS = 5.0
 CONNECT_TIMEOUT_SECONDS = 3.0
 _SCHEMES = ("redis", "rediss")
+_TLS = {"": False, "false": False, "0": False, "no": False, "true": True, "1": True, "yes": True}
 _PASSING = re.compile(r"(^|-)(OOM|MISCONF|BUSY|NOREPLICAS|TRYAGAIN|READONLY|MASTERDOWN|CLUSTERDOWN|LOADING)\b")
 """Errors that pass without anyone mending settings, some of which redis-py has no type for."""
 _OLDEST_SERVER = (6, 2)
@@ -42,20 +43,41 @@ CONNECTION_ERRORS = (redis.ConnectionError, redis.TimeoutError, OSError, asyncio
 
 
 def redis_url(env: Mapping[str, str]) -> str:
-    """Find the address: REDIS_URL, or REDIS_HOST, REDIS_PORT and REDIS_PASSWORD.
+    """Find the address: REDIS_URL, or REDIS_HOST, REDIS_PORT, REDIS_PASSWORD, and what else is known of it.
 
     Raises SettingsError with every fault.
     """
     url = env.get("REDIS_URL", "")
-    faults = _url_faults(url) if url else _port_faults(env)
+    faults = _url_faults(url) if url else [*_port_faults(env), *_database_faults(env), *_mode_faults(env)]
     if faults:
         raise SettingsError("Redis' address can't be used:", faults)
     if url:
         return url
-    password = env.get("REDIS_PASSWORD", "")
-    credentials = f":{quote(password, safe='')}@" if password else ""
+    user, password = (quote(env.get(name, ""), safe="") for name in ("REDIS_USERNAME", "REDIS_PASSWORD"))
+    credentials = f"{user}:{password}@" if user or password else ""
     host = env.get("REDIS_HOST") or "127.0.0.1"
-    return f"redis://{credentials}{f'[{host}]' if ':' in host else host}:{_port(env)}/0"
+    scheme = "rediss" if _TLS.get(env.get("REDIS_TLS", "").lower()) else "redis"
+    database = env.get("REDIS_DATABASE") or "0"
+    return f"{scheme}://{credentials}{f'[{host}]' if ':' in host else host}:{_port(env)}/{database}"
+
+
+def _database_faults(env: Mapping[str, str]) -> list[str]:
+    faults: list[str] = []
+    database, tls = env.get("REDIS_DATABASE") or "0", env.get("REDIS_TLS", "")
+    if not (database.isascii() and database.isdigit() and int(database) < 2**16):
+        faults.append(f"REDIS_DATABASE: {database!r} is no database; give a number such as 0")
+    if tls.lower() not in _TLS:
+        faults.append(f"REDIS_TLS: {tls!r} is neither true nor false")
+    return faults
+
+
+def _mode_faults(env: Mapping[str, str]) -> list[str]:
+    # To pass over them would be to work on another Redis than the one that was meant.
+    return [
+        f"{name}: a Redis behind {what} can't be used yet; set REDIS_HOST or REDIS_URL to a single Redis instead"
+        for name, what in (("REDIS_SENTINELS", "Sentinel"), ("REDIS_NODES", "Redis Cluster"))
+        if env.get(name)
+    ]
 
 
 def _url_faults(url: str) -> list[str]:
