@@ -3,9 +3,9 @@ PYTHON ?= python3
 V := .venv/bin
 SETUP := .venv/.complete
 
-.PHONY: help setup demo dev test unit check fmt bench generate verify lock system
+.PHONY: help setup demo dev test unit check fmt bench generate verify lock system cluster cluster-down e2e
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(SETUP)  ## the virtual environment (.venv) with edworkers in it
 $(SETUP): requirements.txt pyproject.toml
@@ -46,12 +46,27 @@ fmt: $(SETUP)  ## format the code
 bench: system  ## throughput, latency and memory, beside BullMQ (needs npm)
 	$(V)/python bench/run.py
 
+cluster: $(SETUP)  ## a real Kubernetes with KEDA for tests: by kind, or where no Docker answers as processes (root)
+	@$(V)/python tests/cluster/local up
+
+cluster-down: $(SETUP)  ## remove it without a trace
+	@$(V)/python tests/cluster/local down
+
+# A cluster of yours has to be named on the command line: one that the environment happens to name is left alone.
+E2E_KUBECONFIG := $(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG),$(CURDIR)/.cluster/kubeconfig)
+e2e: $(SETUP) $(if $(filter command,$(origin KUBECONFIG)),,cluster)  ## the end-to-end tests, there or by KUBECONFIG=…
+	KUBECONFIG='$(E2E_KUBECONFIG)' PATH="$(CURDIR)/.cluster/bin:$$PATH" $(V)/python -m pytest -q tests/cluster
+
 generate: $(SETUP)  ## write again what is generated from the code
 	$(V)/python scripts/generate.py
 
 verify: $(SETUP)  ## fail if something generated is out of date
 	$(V)/python scripts/generate.py --check
 
-lock: $(SETUP)  ## pin the dependencies anew, with hashes and without an index
-	$(V)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  --python-version 3.11 --extra dev --no-emit-package edworkers pyproject.toml -o requirements.txt
+LOCK := $(V)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+  --python-version 3.11 --no-emit-package edworkers
+lock: $(SETUP)  ## pin the dependencies anew, with hashes and without an index; those of the images are among them
+	$(LOCK) --extra dev pyproject.toml -o requirements.txt
+	$(LOCK) --constraint requirements.txt --extra ai --extra webhook pyproject.toml -o requirements/runner.txt
+	$(LOCK) --constraint requirements.txt --extra operator pyproject.toml -o requirements/operator.txt
+	echo hatchling | $(LOCK) --constraint requirements.txt - -o requirements/build.txt

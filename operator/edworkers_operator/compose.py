@@ -1,0 +1,166 @@
+"""Puts the operator together and runs it until it is stopped."""
+
+import asyncio
+import secrets
+import time
+from typing import Any
+
+import structlog
+
+from edworkers_operator.cluster import Cluster, ClusterError, open_api
+from edworkers_operator.crd import GROUP, HASH_ANNOTATION, NAME, VERSION, hash_of_crd
+from edworkers_operator.health import serve
+from edworkers_operator.keeper_config import keeper_config
+from edworkers_operator.leader import Lease, lead
+from edworkers_operator.metrics import Metrics
+from edworkers_operator.poll import Poller, find_capabilities
+from edworkers_operator.queues import Queues, connect
+from edworkers_operator.reconcile import Reconciler, utc_now
+from edworkers_operator.settings import OperatorSettings
+from edworkers_operator.view import Key, View
+from edworkers_operator.watch import watch
+from edworkers_operator.work_queue import WorkQueue
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("edworkers.operator")
+
+WORKERS = 4
+_KEEPER_SECONDS = 2.0
+_CRD_SECONDS = 2.0
+
+
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """Somebody asked the operator to end."""
+
+
+class Operator:
+    """The active part, from the moment it holds the Lease."""
+
+    def __init__(self, cluster: Cluster, queues: Queues, settings: OperatorSettings, metrics: Metrics) -> None:
+        self.view = View()
+        self._cluster = cluster
+        self._settings = settings
+        self._metrics = metrics
+        self._reconciler = Reconciler(cluster, self.view, settings, now=utc_now, new_name=_new_name)
+        self._work: WorkQueue[Key] = WorkQueue(self._reconcile, self._failed)
+        self._poller = Poller(cluster, queues, self.view, settings, metrics, self._work.add)
+        self._kinds_changed = asyncio.Event()
+        self._kept: dict[str, Any] | None = None
+        metrics.watch(lambda: self._work.depth, lambda: len(self.view.pools))
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises ClusterError where the API server can't even be asked what it knows."""
+        self._metrics.leads.set(1)
+        self.view.capabilities = await find_capabilities(self._cluster)
+        log.info("operator.active", **self.view.capabilities.model_dump())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._work.run(WORKERS))
+            group.create_task(self._poller.count_queues())
+            group.create_task(self._poller.resync())
+            group.create_task(self._poller.find_kinds(self._kinds_changed.set))
+            group.create_task(self._watch())
+            group.create_task(self._keep_keeper_told())
+
+    async def _watch(self) -> None:
+        """Watch, and begin anew where the cluster learned or lost a kind."""
+        while True:
+            self._kinds_changed.clear()
+            watching = asyncio.ensure_future(watch(self.view, self._work.add, self._settings.watch_namespaces))
+            changed = asyncio.ensure_future(self._kinds_changed.wait())
+            try:
+                await asyncio.wait({watching, changed}, return_when=asyncio.FIRST_COMPLETED)
+                if watching.done():
+                    watching.result()
+                    raise Stopped  # kopf takes the signals for itself, and ends by them
+            finally:
+                for task in (watching, changed):
+                    task.cancel()
+                await asyncio.gather(watching, changed, return_exceptions=True)
+
+    async def _reconcile(self, key: Key) -> float | None:
+        began = time.monotonic()
+        again = await self._reconciler.reconcile(key)
+        self._metrics.reconcile_seconds.observe(time.monotonic() - began)
+        self._metrics.reconciles.labels("done").inc()
+        return again
+
+    def _failed(self, key: Key, error: Exception) -> None:
+        self._metrics.reconciles.labels("failed").inc()
+        expected = isinstance(error, ClusterError)
+        log.warning(
+            "reconcile.failed",
+            namespace=key.namespace,
+            pool=key.name,
+            reason=str(error) or type(error).__name__,
+            then="trying again",
+            exc_info=None if expected else error,
+        )
+
+    async def _keep_keeper_told(self) -> None:
+        while self._settings.keeper_config:
+            config = keeper_config(
+                list(self.view.pools.values()), self._settings.namespace, self._settings.keeper_config
+            )
+            if config != self._kept:
+                try:
+                    await self._cluster.apply(config)
+                    self._kept = config
+                except ClusterError as error:
+                    log.warning("keeper.untold", reason=str(error), then="trying again")
+            await asyncio.sleep(_KEEPER_SECONDS)
+
+
+def _new_name() -> str:
+    return f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(4)}"
+
+
+async def run_operator(settings: OperatorSettings) -> None:
+    """Serve the endpoints, wait for the Lease, and work until cancelled.
+
+    Raises LeaseLostError, ClusterError, and OSError where the endpoints can't be served.
+    """
+    metrics = Metrics()
+    async with open_api() as api:
+        cluster = Cluster(api)
+        queues = Queues(connect(settings.render.redis, settings.redis_password))
+        try:
+            # It answers from the loop that does the work: where that stands still, so do the answers.
+            async with serve(settings.health_port, metrics.registry) as port:
+                log.info("operator.started", identity=settings.identity, port=port)
+                metrics.crd_matches.set(await _check_crd(cluster))
+                operator = Operator(cluster, queues, settings, metrics)
+                lease = Lease(cluster, settings.lease, settings.namespace, settings.identity)
+                await lead(lease, operator.run)
+        finally:
+            await queues.close()
+
+
+async def _check_crd(cluster: Cluster) -> bool:
+    """Wait until the cluster knows WorkerPools, and say whether as this operator was built for.
+
+    Another CRD is told, and worked with: after a rollback the newer one stays, and it knows all that we know.
+    """
+    await _wait_for_crd(cluster)
+    try:
+        found = await cluster.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", None, NAME) or {}
+    except ClusterError as error:
+        log.warning("crd.unreadable", reason=str(error), then="going on as if it were the right one")
+        return False
+    theirs = found["metadata"].get("annotations", {}).get(HASH_ANNOTATION)
+    if theirs != hash_of_crd():
+        log.warning("crd.differs", crd=NAME, found=theirs, built_for=hash_of_crd(), hint="is its upgrade done?")
+    return bool(theirs == hash_of_crd())
+
+
+async def _wait_for_crd(cluster: Cluster) -> None:
+    fault = ""
+    while True:
+        try:
+            if await cluster.exists(f"/apis/{GROUP}/{VERSION}"):
+                return
+            found = f"the cluster has no CRD {NAME}: kubectl apply -f manifests/crd.yaml"
+        except ClusterError as error:
+            found = str(error)
+        if found != fault:
+            fault = found
+            log.error("crd.missing", reason=found, then="waiting for it")
+        await asyncio.sleep(_CRD_SECONDS)

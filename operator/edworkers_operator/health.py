@@ -1,0 +1,32 @@
+"""The operator's own HTTP endpoints: `/livez`, `/readyz` and `/metrics`."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+
+
+@asynccontextmanager
+async def serve(port: int, registry: CollectorRegistry) -> AsyncGenerator[int]:
+    """Serve until the block ends; yields the port, which 0 leaves to the system. Raises OSError.
+
+    A replica that waits for the Lease is as ready as the one that holds it.
+    """
+
+    async def well(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    app = web.Application()
+    app.add_routes([web.get("/livez", well), web.get("/readyz", well), web.get("/metrics", metrics)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, port=port)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()

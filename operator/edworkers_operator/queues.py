@@ -1,0 +1,103 @@
+"""Counts queues in Redis, a pipeline a queue; payloads are never read."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import redis.asyncio
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+
+from edworkers.core.keys import LimiterKeys, QueueKeys
+from edworkers.core.limits import MINUTE_MS, period_at
+from edworkers.core.settings import Window
+from edworkers_operator.queue_age import QueueAge
+from edworkers_operator.queue_reading import LimitReading, QueueReading, Unreadable, pods_of
+from edworkers_operator.settings import RedisAddress
+
+_TIMEOUT_SECONDS = 5.0
+
+
+def connect(address: RedisAddress, password: str) -> Any:
+    """Make a client, which connects at its first call."""
+    retry = Retry(NoBackoff(), 0)
+    usual: dict[str, Any] = {
+        "username": address.username or None,
+        "password": password or None,
+        "ssl": address.tls,
+        "socket_timeout": _TIMEOUT_SECONDS,
+        "socket_connect_timeout": _TIMEOUT_SECONDS,
+    }
+    nodes = [(host.strip("[]"), int(port)) for host, _, port in (at.rpartition(":") for at in address.addresses)]
+    if address.mode == "cluster":
+        return RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in nodes], **usual)
+    if address.mode == "sentinel":
+        quick = {"socket_timeout": _TIMEOUT_SECONDS}
+        sentinel = Sentinel(nodes, sentinel_kwargs=quick, **usual)  # type: ignore[no-untyped-call]
+        return sentinel.master_for(address.master, db=address.database)
+    ((host, port),) = nodes
+    return redis.asyncio.Redis(host=host, port=port, db=address.database, retry=retry, **usual)
+
+
+class Queues:
+    """The queues of one Redis."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._ages: dict[str, QueueAge] = {}
+
+    async def read(self, queue: str, limits: Sequence[Window]) -> QueueReading | Unreadable:
+        """Count a queue, and what is used of its limits."""
+        try:
+            return await self._read(queue, limits)
+        except (redis.RedisError, OSError, TimeoutError) as error:
+            return Unreadable(f"Redis can't be used: {error or type(error).__name__}")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _read(self, queue: str, limits: Sequence[Window]) -> QueueReading:
+        keys = QueueKeys(queue)
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.llen(keys.pending).llen(keys.arrived).hkeys(keys.inflight).zcard(keys.delayed).zcard(keys.dead)
+            pipe.exists(keys.paused).pttl(keys.throttled).hgetall(keys.totals)
+            pending, arrived, receipts, delayed, dead, paused, throttled_ms, totals = await pipe.execute()
+        waiting = pending + arrived
+        left = len(receipts) + sum(int(count) for verb, count in totals.items() if verb != b"recordBytes")
+        now = time.time_ns() // 1_000_000
+        return QueueReading(
+            pending=waiting,
+            inflight=len(receipts),
+            delayed=delayed,
+            dead=dead,
+            paused=bool(paused),
+            throttled=throttled_ms != -2,
+            opens_at=now + throttled_ms if throttled_ms > 0 else 0,
+            oldest_seconds=int(self._age(queue).oldest_seconds(time.monotonic(), left=left, waiting=waiting)),
+            busy=pods_of(receipts),
+            limits=await self._limits(queue, limits, now) if limits else (),
+        )
+
+    def _age(self, queue: str) -> QueueAge:
+        return self._ages.setdefault(queue, QueueAge())
+
+    async def _limits(self, queue: str, limits: Sequence[Window], now: int) -> tuple[LimitReading, ...]:
+        keys = LimiterKeys(queue)
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.hgetall(keys.used)
+            pipe.zrangebyscore(keys.rolling, f"({now - MINUTE_MS}", "+inf", withscores=True)
+            used, rolling = await pipe.execute()
+        return tuple(_of_window(window, now, used, rolling) for window in limits)
+
+
+def _of_window(window: Window, now: int, used: dict[bytes, bytes], rolling: list[tuple[bytes, float]]) -> LimitReading:
+    if window.window == "minute":
+        count = sum(int(member.rpartition(b":")[2]) for member, _ in rolling)
+        resets_at = round(rolling[0][1]) + MINUTE_MS if rolling else now
+        return LimitReading(window.name, count, window.limit, resets_at)
+    period = period_at(window, now, now)
+    start, end = (period.start, period.end) if period is not None else (now, now)
+    return LimitReading(window.name, int(used.get(f"{window.name}@{start}".encode(), 0)), window.limit, end)
