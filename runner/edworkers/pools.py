@@ -78,20 +78,29 @@ def read_manifests(text: str, source: str) -> list[PoolSpec]:
 
 
 def find_spec(queue: str, env: Mapping[str, str], manifest: Path | None = None) -> PoolSpec:
-    """Find a queue's settings: a manifest, EDWORKERS_POOL (the spec as JSON), or those built in.
+    """Find a queue's settings: a manifest, EDWORKERS_POOL (the spec as JSON), EDWORKERS_POOLS, or those built in.
 
     Raises SettingsError, UnknownQueueError.
     """
-    if manifest is not None:
-        specs = read_manifests(_read_text(manifest), str(manifest))
-    elif given := env.get("EDWORKERS_POOL"):
-        specs = read_manifests(_as_manifest(given), "EDWORKERS_POOL")
-    else:
-        return registry.pool_for_queue(queue)
+    specs = _given_specs(env, manifest)
     for spec in specs:
         if spec.queue == queue:
             return spec
+    if manifest is None and not env.get("EDWORKERS_POOL"):
+        return registry.pool_for_queue(queue)
     raise SettingsError(f"no pool for the queue {queue!r}:", [f"the manifest serves {spec.queue!r}" for spec in specs])
+
+
+def _given_specs(env: Mapping[str, str], manifest: Path | None) -> list[PoolSpec]:
+    """Read the pools of a manifest, or else of EDWORKERS_POOL, or else of the file that EDWORKERS_POOLS names."""
+    if manifest is not None:
+        return read_manifests(_read_text(manifest), str(manifest))
+    if given := env.get("EDWORKERS_POOL"):
+        return read_manifests(_as_manifest(given), "EDWORKERS_POOL")
+    file = Path(env.get("EDWORKERS_POOLS") or os.devnull)
+    # An operator writes it, and nothing into it while there are no pools.
+    text = _read_text(file) if file.exists() else ""
+    return read_manifests(text, str(file)) if text.strip() else []
 
 
 def _read_text(path: Path) -> str:
@@ -217,14 +226,10 @@ def _find_each(
 
 
 def known_specs(env: Mapping[str, str], manifest: Path | None = None) -> list[PoolSpec]:
-    """Give the settings of the platform's queues and of those in a manifest or EDWORKERS_POOL, which come first.
+    """Give the settings of the platform's queues and of those that are given, which come first.
 
     Raises SettingsError.
     """
-    given: list[PoolSpec] = []
-    if manifest is not None:
-        given = read_manifests(_read_text(manifest), str(manifest))
-    elif spec := env.get("EDWORKERS_POOL"):
-        given = read_manifests(_as_manifest(spec), "EDWORKERS_POOL")
+    given = _given_specs(env, manifest)
     built_in = [registry.pool_for_queue(queue) for queue in registry.PLATFORM]
     return list({spec.queue: spec for spec in (*built_in, *given)}.values())

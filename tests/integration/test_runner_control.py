@@ -96,6 +96,21 @@ async def test_readiness_ends_when_draining_begins_and_liveness_does_not(program
     assert (await runner.get("/livez"))[0] == 200
 
 
+async def test_a_runner_that_a_used_up_limit_keeps_from_claiming_is_ready(programs: Programs, queue: Queue) -> None:
+    limited = programs.manifest(limits=[{"name": "day", "limit": 1, "window": "day"}])
+    first = await programs.runner(limited)
+    await queue.push({"id": "a", "data": {}})
+    await queue.becomes("a", State.DONE)
+    await first.kill()
+    second = await programs.runner(limited)
+
+    async def ready() -> bool:
+        return (await second.get("/readyz"))[0] == 200
+
+    await eventually(ready)
+    assert await _metric(second, "edworkers_queue_calls", queue="work") == 0
+
+
 async def test_metrics_count_what_happened(programs: Programs, queue: Queue) -> None:
     runner = await programs.runner(programs.manifest(job={"backoff": {"initialSeconds": 600}}))
     await queue.push({"id": "good", "time": "2026-01-01T00:00:00Z", "data": {}})

@@ -8,15 +8,29 @@ from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from edworkers.core.keys import QUEUE_NAME
 
 MAX_PAYLOAD_BYTES = 1024 * 1024
+MOST_REPLICAS = 10_000
+TEN_YEARS = 10 * 366 * 86400
+QUANTITY = r"^([0-9]{1,15})(Ki|Mi|Gi)?$"
+"""A number of bytes as Kubernetes writes it."""
+
 _MOST_FAULTS = 50
 _LONGEST_NAME = 60
-_QUANTITY = re.compile(r"([0-9]{1,15})(Ki|Mi|Gi)?")
+_QUANTITY = re.compile(QUANTITY)
 _FACTORS = {None: 1, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
 
 
@@ -40,7 +54,12 @@ def _check_zone(name: str) -> str:
     return name
 
 
-TimeZone = Annotated[str, AfterValidator(_check_zone)]
+TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_check_zone)]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_bytes),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}], "pattern": QUANTITY}),
+]
 
 
 class Settings(BaseModel):
@@ -52,19 +71,25 @@ class Settings(BaseModel):
 
 
 class Backoff(Settings):
-    """How the wait between attempts grows."""
+    """How the wait between a job's attempts grows: initialSeconds, then each time factor times as long."""
 
     initial_seconds: float = Field(default=2, ge=0, le=86400)
+    """Seconds before the second attempt."""
     factor: float = Field(default=2, ge=1, le=10)
+    """How many times as long each further wait is."""
     max_seconds: float = Field(default=600, ge=0, le=86400)
+    """No wait is longer than this many seconds."""
     jitter: float = Field(default=0.2, ge=0, le=1)
+    """By which part a wait is made shorter or longer at random, so that jobs that failed together don't return so."""
 
 
 class JobPolicy(Settings):
     """What every job of a pool may take; a job may ask for less, never for more."""
 
     timeout_seconds: float = Field(default=60, gt=0, le=86400)
+    """Seconds that one attempt may take; then it is cancelled and counts as failed."""
     max_attempts: int = Field(default=3, ge=1, le=100)
+    """How often a job is tried before it is put among the dead letters."""
     max_deliveries: int = Field(default=3, ge=1, le=100)
     """How often a job may lose its runner before it counts as a poison pill."""
     backoff: Backoff = Backoff()
@@ -73,10 +98,14 @@ class JobPolicy(Settings):
 class Window(Settings):
     """At most `limit` jobs in a rolling minute, or in a calendar day or month of a time zone."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
-    limit: int = Field(ge=1)
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$", max_length=31)
+    """What the limit is called in the pool's status and in metrics."""
+    limit: int = Field(ge=1, le=1_000_000_000)
+    """How many jobs may start within the window, in all runners together."""
     window: Literal["minute", "day", "month"]
+    """A rolling minute, or a calendar day or month in timeZone. At most one limit may be for a minute."""
     time_zone: TimeZone = "Etc/UTC"
+    """In which time zone days and months begin, such as America/Los_Angeles."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -87,21 +116,29 @@ class Window(Settings):
 class Retention(Settings):
     """How long and how large the records of finished jobs may grow."""
 
-    result_seconds: int = Field(default=86400, ge=0)
-    dead_seconds: int = Field(default=604800, ge=1)
-    max_bytes: Annotated[int, BeforeValidator(parse_bytes)] = Field(default=256 * 1024**2, ge=0)
+    result_seconds: int = Field(default=86400, ge=0, le=TEN_YEARS)
+    """Seconds that the result of a finished job is kept; 0 keeps none."""
+    dead_seconds: int = Field(default=604800, ge=1, le=TEN_YEARS)
+    """Seconds that a dead letter is kept."""
+    max_bytes: Size = Field(default=256 * 1024**2, ge=0, json_schema_extra={"default": "256Mi"})
+    """How many bytes the records of finished jobs may take in Redis, such as 512Ki or 1Gi; the oldest go first."""
 
 
 class Autoscaling(Settings):
-    """How many pods the cluster may run."""
+    """How many pods the cluster may run, by the number of jobs that wait or are in flight."""
 
-    max_replicas: int = Field(default=10, ge=1)
-    min_replicas: int = Field(default=0, ge=0)
-    target_per_replica: int | None = Field(default=None, ge=1)
-    polling_interval_seconds: int = Field(default=5, ge=1)
-    cooldown_seconds: int = Field(default=60, ge=0)
+    max_replicas: int = Field(default=10, ge=1, le=MOST_REPLICAS)
+    """The most pods."""
+    min_replicas: int = Field(default=0, ge=0, le=MOST_REPLICAS)
+    """The fewest pods; with 0 an idle pool has none. Not above maxReplicas."""
+    target_per_replica: int | None = Field(default=None, ge=1, le=1_000_000)
+    """How many jobs, waiting or in flight, there should be for each pod. Without it: as many as concurrency."""
+    polling_interval_seconds: int = Field(default=5, ge=1, le=3600)
+    """Seconds between two looks at the queue."""
+    cooldown_seconds: int = Field(default=60, ge=0, le=86400)
+    """Seconds without a job before the last pod goes, when minReplicas is 0."""
     behavior: dict[str, Any] = Field(default_factory=dict[str, Any])
-    """How the HorizontalPodAutoscaler is to scale, as Kubernetes has it."""
+    """How fast pods are added and removed: scaleUp and scaleDown as a HorizontalPodAutoscaler has them."""
 
     @field_validator("min_replicas")
     @classmethod
@@ -115,17 +152,25 @@ class Autoscaling(Settings):
 class PoolSpec(Settings):
     """The spec of a WorkerPool."""
 
-    queue: str = Field(pattern=f"^{QUEUE_NAME.pattern}$")
-    handlers: str = Field(pattern=r"^[A-Za-z_][\w.]*$")
+    queue: str = Field(pattern=f"^{QUEUE_NAME.pattern}$", max_length=41)
+    """The queue whose jobs this pool runs; jobs are pushed on the Redis list edworkers:{<queue>}:pending. Immutable."""
+    handlers: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z_][A-Za-z0-9_]*)*$", max_length=253)
+    """The Python module in the image whose functions run the jobs, such as edworkers.handlers.ai."""
     concurrency: int = Field(default=1, ge=1, le=10000)
+    """How many jobs each pod runs at the same time."""
     autoscaling: Autoscaling | None = None
-    replicas: int | None = Field(default=None, ge=0)
+    """How many pods there may be, by the length of the queue. Its defaults hold where replicas isn't given either."""
+    replicas: int | None = Field(default=None, ge=0, le=MOST_REPLICAS)
+    """A fixed number of pods, in place of autoscaling."""
     limits: tuple[Window, ...] = Field(default=(), max_length=8)
+    """How many jobs may start in a window of time, in all pods together; all of the limits hold at once."""
     job: JobPolicy = JobPolicy()
+    """What every job of this pool may take; a job may ask for less, never for more."""
     retention: Retention = Retention()
     lease_seconds: float = Field(default=15, ge=0.2, le=3600)
-    """How long a silent runner keeps its jobs before they are given to another."""
+    """How many seconds a silent runner keeps its jobs before they are given to another."""
     suspend: bool = False
+    """Stops the pool: its pods finish what they run and go, no schedule fires, and jobs wait in the queue."""
 
     # Each check stands at its field: one for the whole model would wait until every field by itself is right.
     @field_validator("replicas")

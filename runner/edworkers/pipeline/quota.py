@@ -22,6 +22,8 @@ class Quota:
         self._timer: asyncio.TimerHandle | None = None
         self._refusals = 0
         self._told = ""
+        self.has_answered = False
+        """Whether the limiter, which is where the queue is, has ever answered."""
 
     @property
     def is_used_up(self) -> bool:
@@ -33,6 +35,7 @@ class Quota:
         if self._limiter is None:
             return Grant("", room, 0)
         grant = await self._limiter.reserve(room)
+        self.has_answered = True
         if grant.granted:
             self._refusals, self._told = 0, ""
             return grant

@@ -100,8 +100,8 @@ class Runner:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the queue answered and the runner isn't about to end."""
-        return self.stats.cycles > 0 and not self._stopping
+        """Whether Redis answered and the runner isn't about to end; one that a limit keeps from claiming is ready."""
+        return (self.stats.cycles > 0 or self._quota.has_answered) and not self._stopping
 
     # What others tell the runner.
 
