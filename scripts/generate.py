@@ -1,4 +1,4 @@
-"""Writes what is generated from the code: the schemas of the queues' jobs and the diagram of their states.
+"""Writes what is generated from the code: schemas of jobs, the diagram of their states, the CRD and its reference.
 
 With `--check` it writes nothing, and ends with 1 where something is out of date.
 """
@@ -8,21 +8,38 @@ import re
 import sys
 from pathlib import Path
 
+import yaml
+
 from edworkers.core.lifecycle import diagram
 from edworkers.handlers.registry import PLATFORM, find_module, schema
+from edworkers_operator.crd import make_crd
+from edworkers_operator.crd.reference import make_reference
 
 TOP = Path(__file__).resolve().parents[1]
 _DIAGRAM = re.compile(r"(?<=```mermaid\n)stateDiagram.*?(?=\n```)", re.DOTALL)
+_HEAD = "# Generated from operator/edworkers_operator by make generate: change it there.\n"
 
 
 def generated() -> dict[Path, str]:
     """Give each generated file with its text."""
     architecture = TOP / "ARCHITECTURE.md"
-    files = {architecture: _DIAGRAM.sub(diagram(), architecture.read_text(encoding="utf-8"))}
+    files = {
+        architecture: _DIAGRAM.sub(diagram(), architecture.read_text(encoding="utf-8")),
+        TOP / "manifests" / "crd.yaml": crd_text(),
+        TOP / "charts" / "crds" / "workerpools.yaml": crd_text(),
+        TOP / "docs" / "reference" / "workerpool.md": make_reference(),
+    }
     for queue, module in PLATFORM.items():
         text = json.dumps(schema(find_module(module)), indent=2, ensure_ascii=False)
         files[TOP / "docs" / "schemas" / f"{queue}.json"] = f"{text}\n"
     return files
+
+
+def crd_text() -> str:
+    """Write the CRD as YAML."""
+    # Anchors would be legal, and would puzzle every reader.
+    plain = json.loads(json.dumps(make_crd()))
+    return _HEAD + str(yaml.safe_dump(plain, sort_keys=False, width=120, allow_unicode=True))
 
 
 def outdated() -> dict[Path, str]:

@@ -39,8 +39,8 @@ Quantity = Annotated[
     ),
 ]
 Quantities = Annotated[dict[str, Quantity], Field(max_length=16)]
-Texts = Annotated[tuple[str, ...], Field(max_length=64)]
 Text = Annotated[str, Field(max_length=256)]
+Texts = Annotated[tuple[Text, ...], Field(max_length=64)]
 
 
 class PodField(Settings):

@@ -107,7 +107,8 @@ class WorkerPoolSpec(PoolSpec):
     schedules: Annotated[tuple[Schedule, ...], Field(max_length=32)] = ()
     """Jobs that are enqueued by the clock, each by a CronJob of its own."""
     env: Annotated[tuple[Annotated[Object, Shaped(EnvVar)], ...], Field(max_length=128)] = ()
-    """Variables in the environment of the runners, as containers have them."""
+    """Variables in the environment of the runners, as containers have them. Those that the operator sets itself, which
+    tell of the pool and of Redis, stay as they are."""
     env_from: Annotated[tuple[Annotated[Object, Shaped(EnvFrom)], ...], Field(max_length=64)] = ()
     """ConfigMaps and Secrets whose keys become variables of the runners, as containers have them."""
     resources: Annotated[Object, Shaped(Resources)] = Field(default_factory=Object)

@@ -96,6 +96,18 @@ async def test_a_duplicate_is_not_pushed_and_has_an_exit_code_of_its_own(shell: 
     assert len(await jobs.waiting()) == 1
 
 
+async def test_a_duplicate_is_as_good_as_enqueued_for_who_wants_it_once(shell: CommandLine, jobs: Jobs) -> None:
+    first = await shell.run("enqueue", "ai", ASKED, "--id", "same", "--once")
+    again = await shell.run("enqueue", "ai", ASKED, "--id", "same", "--once")
+    assert (first.code, first.out, again.code, again.out) == (0, "same\n", 0, "")
+    assert "same is known already" in again.err
+    assert len(await jobs.waiting()) == 1
+
+
+async def test_what_no_runner_would_take_is_refused_also_to_who_wants_it_once(shell: CommandLine) -> None:
+    assert (await shell.run("enqueue", "ai", "{}", "--id", "same", "--once")).code == 9
+
+
 async def test_a_second_job_of_a_unique_key_is_a_duplicate_and_names_the_key(shell: CommandLine) -> None:
     await shell.run("enqueue", "ai", ASKED, "--unique-key", "essay-7")
     ran = await shell.run("enqueue", "ai", ASKED, "--unique-key", "essay-7")
