@@ -3,13 +3,18 @@
 import itertools
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-REQUIREMENTS = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+FILES = [ROOT / "requirements.txt", *sorted((ROOT / "requirements").glob("*.txt"))]
+OF_IMAGES = {
+    "runner": ("ai", "webhook"),
+    "operator": ("operator",),
+}
+"""Each image, and the extras that are in it."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 PIN = re.compile(r"([a-z0-9-]+)==([^\s;]+)( ; [^\\]+)?((\s+--hash=sha256:[0-9a-f]{64})+)")
@@ -25,29 +30,66 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def asked_for() -> Iterator[str]:
-    """Name every package that pyproject.toml asks for: to run, to develop and to build."""
-    project = PROJECT["project"]
-    groups = [project["dependencies"], *project["optional-dependencies"].values(), PROJECT["build-system"]["requires"]]
-    for requirement in itertools.chain(*groups):
-        name = NAME.match(requirement)
-        assert name is not None
-        yield normal(name[0])
+def names(requirements: Iterable[str]) -> set[str]:
+    """Name the packages that requirements ask for."""
+    found = (NAME.match(requirement) for requirement in requirements)
+    return {normal(match[0]) for match in found if match is not None}
 
 
-PINS = logical_lines(REQUIREMENTS)
+def versions(file: Path) -> set[str]:
+    """Give the pins with their hashes, but not where they apply: who asks for more asks for it in more places."""
+    return {re.sub(r" ; [^\\]+?(?=\s+--hash)", "", line) for line in pins(file)}
 
 
-def test_every_package_is_pinned_to_one_version_with_its_hashes() -> None:
-    assert [line for line in PINS if not PIN.fullmatch(line.rstrip())] == []
-    assert "redis" in {line.partition("==")[0] for line in PINS}
+def pins(file: Path) -> list[str]:
+    return [line.rstrip() for line in logical_lines(file.read_text(encoding="utf-8"))]
 
 
+PINS = pins(ROOT / "requirements.txt")
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+TO_BUILD = PROJECT["build-system"]["requires"]
+
+each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.name}")
+
+
+@each_file
+def test_every_package_is_pinned_to_one_version_with_its_hashes(file: Path) -> None:
+    assert [line for line in pins(file) if not PIN.fullmatch(line)] == []
+    assert names(pins(file)) & {"redis", "hatchling"}
+
+
+@each_file
 @pytest.mark.parametrize("word", ["index-url", "find-links", "://", "--pre", "-e ", "@ "])
-def test_no_line_names_where_packages_come_from(word: str) -> None:
-    assert [line for line in REQUIREMENTS.splitlines() if word in line] == []
+def test_no_line_names_where_packages_come_from(file: Path, word: str) -> None:
+    assert [line for line in file.read_text(encoding="utf-8").splitlines() if word in line] == []
 
 
 def test_everything_that_the_project_asks_for_is_pinned() -> None:
-    pinned = {line.partition("==")[0] for line in PINS}
-    assert set(asked_for()) - {PROJECT["project"]["name"]} - pinned == set()
+    asked = itertools.chain(PROJECT["project"]["dependencies"], *EXTRAS.values(), TO_BUILD)
+    assert names(asked) - {PROJECT["project"]["name"]} - names(PINS) == set()
+
+
+def test_every_file_of_an_image_is_known() -> None:
+    assert [file.stem for file in FILES[1:]] == sorted([*OF_IMAGES, "build"])
+
+
+@pytest.mark.parametrize("image", [*OF_IMAGES, "build"])
+def test_an_image_has_the_very_packages_that_are_developed_with(image: str) -> None:
+    assert versions(ROOT / "requirements" / f"{image}.txt") - versions(ROOT / "requirements.txt") == set()
+
+
+@pytest.mark.parametrize("image", OF_IMAGES)
+def test_an_image_has_what_its_extras_ask_for(image: str) -> None:
+    asked = itertools.chain(PROJECT["project"]["dependencies"], *(EXTRAS[extra] for extra in OF_IMAGES[image]))
+    assert names(asked) - names(pins(ROOT / "requirements" / f"{image}.txt")) == set()
+
+
+@pytest.mark.parametrize("image", OF_IMAGES)
+def test_no_image_has_what_only_developing_or_building_needs(image: str) -> None:
+    assert {"pytest", "ruff", "hatchling", "pip", "setuptools"} & names(
+        pins(ROOT / "requirements" / f"{image}.txt")
+    ) == set()
+
+
+def test_what_builds_the_package_is_pinned() -> None:
+    assert names(TO_BUILD) - names(pins(ROOT / "requirements" / "build.txt")) == set()
