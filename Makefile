@@ -24,7 +24,7 @@ dev: system  ## everything on this machine, from the manifests in manifests/exam
 	$(V)/edworkers dev
 
 test: system  ## every test, against real servers that the tests start
-	$(V)/python -m pytest -n 2 -q tests
+	$(V)/python -m pytest -n 2 -q tests --ignore=tests/chart --ignore=tests/cluster
 	$(V)/python -m pytest -q -p no:randomly --cov --cov-report=term:skip-covered tests/unit
 
 unit: $(SETUP)
@@ -55,7 +55,7 @@ cluster-down: $(SETUP)  ## remove it without a trace
 # A cluster of yours has to be named on the command line: one that the environment happens to name is left alone.
 E2E_KUBECONFIG := $(if $(filter command,$(origin KUBECONFIG)),$(KUBECONFIG),$(CURDIR)/.cluster/kubeconfig)
 e2e: $(SETUP) $(if $(filter command,$(origin KUBECONFIG)),,cluster)  ## the end-to-end tests, there or by KUBECONFIG=…
-	KUBECONFIG='$(E2E_KUBECONFIG)' PATH="$(CURDIR)/.cluster/bin:$$PATH" $(V)/python -m pytest -q tests/cluster
+	KUBECONFIG='$(E2E_KUBECONFIG)' PATH="$(CURDIR)/.cluster/bin:$$PATH" $(V)/python -m pytest -p no:randomly -q tests/chart tests/cluster
 
 generate: $(SETUP)  ## write again what is generated from the code
 	$(V)/python scripts/generate.py

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PACKAGES = {
+    "etcd": ("etcd-server",),
+    "ip": ("iproute2",),
     "node": ("nodejs",),
     "npm": ("nodejs", "npm"),
     "redis-cli": ("redis-tools",),
@@ -20,6 +22,9 @@ PACKAGES = {
     "valkey-server": ("valkey-server",),
 }
 """Debian's packages for a program; one that isn't here has a package of its own name."""
+
+ELSEWHERE = {"containernetworking-plugins": Path("/usr/lib/cni/bridge")}
+"""The file that shows that something is there which puts nothing on the PATH."""
 
 SUBSTITUTES = {"redis-server": ("valkey-server",)}
 """What does as well as a program."""
@@ -35,7 +40,9 @@ _QUIET = ("--quiet", "--quiet", "--option", "DPkg::Lock::Timeout=120")
 
 
 def is_there(program: str) -> bool:
-    """Say whether a program, or what does as well, is on the PATH."""
+    """Say whether a program, or what does as well, is on the PATH, or its file where it belongs."""
+    if program in ELSEWHERE:
+        return ELSEWHERE[program].exists()
     return any(shutil.which(name) for name in (program, *SUBSTITUTES.get(program, ())))
 
 
