@@ -10,6 +10,9 @@ from edworkers_operator.crd import NAME, make_crd
 log: structlog.stdlib.BoundLogger = structlog.get_logger("edworkers.operator")
 
 _API_VERSION, _KIND = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
+_MANAGER = "helm"
+"""Helm applies the CRD itself when it installs, and would fail over fields that another has."""
+
 _LOOK_SECONDS = 0.5
 _PATIENCE_SECONDS = 60.0
 
@@ -21,7 +24,7 @@ async def apply_crd() -> None:
     """
     async with open_api() as api:
         cluster = Cluster(api)
-        await cluster.apply(make_crd())
+        await cluster.apply(make_crd(), manager=_MANAGER)
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while not _is_established(await cluster.get(_API_VERSION, _KIND, None, NAME)):  # noqa: ASYNC110 - polls
                 await asyncio.sleep(_LOOK_SECONDS)

@@ -24,6 +24,8 @@ from edworkers_operator.work_queue import WorkQueue
 log: structlog.stdlib.BoundLogger = structlog.get_logger("edworkers.operator")
 
 WORKERS = 4
+REST_SECONDS = 1.0
+"""Between two reconciles of one pool."""
 _KEEPER_SECONDS = 2.0
 _CRD_SECONDS = 2.0
 
@@ -41,7 +43,7 @@ class Operator:
         self._settings = settings
         self._metrics = metrics
         self._reconciler = Reconciler(cluster, self.view, settings, now=utc_now, new_name=_new_name)
-        self._work: WorkQueue[Key] = WorkQueue(self._reconcile, self._failed)
+        self._work: WorkQueue[Key] = WorkQueue(self._reconcile, self._failed, REST_SECONDS)
         self._poller = Poller(cluster, queues, self.view, settings, metrics, self._work.add)
         self._kinds_changed = asyncio.Event()
         self._kept: dict[str, Any] | None = None
@@ -52,6 +54,9 @@ class Operator:
         self._metrics.leads.set(1)
         self.view.capabilities = await find_capabilities(self._cluster)
         log.info("operator.active", **self.view.capabilities.model_dump())
+        # Before anything is done: to a pool whose objects aren't known yet, all of them would seem to be missing.
+        for key in await self._poller.relist():
+            self._work.add(key)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._work.run(WORKERS))
             group.create_task(self._poller.count_queues())
@@ -64,7 +69,8 @@ class Operator:
         """Watch, and begin anew where the cluster learned or lost a kind."""
         while True:
             self._kinds_changed.clear()
-            watching = asyncio.ensure_future(watch(self.view, self._work.add, self._settings.watch_namespaces))
+            namespaces, identity = self._settings.watch_namespaces, self._settings.identity
+            watching = asyncio.ensure_future(watch(self.view, self._work.add, namespaces, identity))
             changed = asyncio.ensure_future(self._kinds_changed.wait())
             try:
                 await asyncio.wait({watching, changed}, return_when=asyncio.FIRST_COMPLETED)
@@ -96,14 +102,17 @@ class Operator:
         )
 
     async def _keep_keeper_told(self) -> None:
+        told = 0.0
         while self._settings.keeper_config:
+            if time.monotonic() - told > self._settings.resync_seconds:  # somebody may have edited or deleted it
+                self._kept = None
             config = keeper_config(
                 list(self.view.pools.values()), self._settings.namespace, self._settings.keeper_config
             )
             if config != self._kept:
                 try:
                     await self._cluster.apply(config)
-                    self._kept = config
+                    self._kept, told = config, time.monotonic()
                 except ClusterError as error:
                     log.warning("keeper.untold", reason=str(error), then="trying again")
             await asyncio.sleep(_KEEPER_SECONDS)
@@ -145,7 +154,7 @@ async def _check_crd(cluster: Cluster) -> bool:
     except ClusterError as error:
         log.warning("crd.unreadable", reason=str(error), then="going on as if it were the right one")
         return False
-    theirs = found["metadata"].get("annotations", {}).get(HASH_ANNOTATION)
+    theirs = found.get("metadata", {}).get("annotations", {}).get(HASH_ANNOTATION)
     if theirs != hash_of_crd():
         log.warning("crd.differs", crd=NAME, found=theirs, built_for=hash_of_crd(), hint="is its upgrade done?")
     return bool(theirs == hash_of_crd())

@@ -9,6 +9,8 @@ from edworkers_operator.status import timestamp
 COMPONENT = "edworkers-operator"
 _GOOD = {"Ready": "True", "ScalerReady": "True", "SchedulesReady": "True", "Degraded": "False", "Stalled": "False"}
 _TOLD = ("Ready", "ScalerReady", "Degraded", "Stalled", "Throttled")
+_CALM = frozenset({"Creating", "CronJobMissing", "Pending", "RollingOut", "Starting"})
+"""Why a pool isn't ready where nothing is wrong: it only takes its time."""
 _LONGEST_MESSAGE = 1000
 
 
@@ -35,7 +37,8 @@ def notes_on(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, A
         bad = _GOOD.get(name, status) != status
         was_known = known.get(name) in {"True", "False"}
         if bad or was_known:
-            notes.append(Note("Warning" if bad else "Normal", _reason(condition), condition["message"]))
+            is_alarming = bad and condition["reason"] not in _CALM
+            notes.append(Note("Warning" if is_alarming else "Normal", _reason(condition), condition["message"]))
     # The reason why a pool isn't ready is a condition of its own.
     return list({(note.reason, note.message): note for note in notes}.values())
 

@@ -27,6 +27,7 @@ async def serve(port: int, registry: CollectorRegistry) -> AsyncGenerator[int]:
     try:
         site = web.TCPSite(runner, port=port)
         await site.start()
-        yield runner.addresses[0][1]
+        # Port 0 is another one for IPv6 than for IPv4, whose addresses are shorter.
+        yield min(runner.addresses, key=len)[1]
     finally:
         await runner.cleanup()

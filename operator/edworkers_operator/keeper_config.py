@@ -8,6 +8,8 @@ from edworkers.core.errors import SettingsError
 from edworkers_operator.workerpool import read_worker_pool
 
 FILE = "pools.yaml"
+_FIELDS = {"queue", "handlers", "limits", "job", "retention"}
+"""What a keeper acts on, and what its commands show."""
 
 
 def keeper_config(pools: Iterable[Mapping[str, Any]], namespace: str, name: str) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def keeper_config(pools: Iterable[Mapping[str, Any]], namespace: str, name: str)
             spec = read_worker_pool(manifest).spec
         except SettingsError:
             continue
-        fields = spec.model_dump(mode="json", by_alias=True, include={"queue", "handlers", "retention"})
+        fields = spec.model_dump(mode="json", by_alias=True, include=_FIELDS)
         document = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "spec": fields}
         kept[spec.queue] = json.dumps(document, sort_keys=True)
     return {

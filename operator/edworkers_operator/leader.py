@@ -20,6 +20,8 @@ LEASE_SECONDS = 15
 RENEW_SECONDS = 10
 """For how long the holder tries to renew before it gives up, in the time that is left of the Lease."""
 RETRY_SECONDS = 2
+END_SECONDS = 5
+"""How long the work may take to end."""
 _API_VERSION, _KIND = "coordination.k8s.io/v1", "Lease"
 
 
@@ -39,17 +41,23 @@ class Lease:
         self._identity = identity
         self._steady = steady
         self._seen: tuple[str, float] = ("", 0.0)
+        self._renewed = 0.0
 
     async def take(self) -> bool:
         """Take the Lease if it is free, or renew it if it is ours; says whether it is ours now."""
+        began = self._steady()
         try:
             async with asyncio.timeout(RETRY_SECONDS):
-                return await self._take()
+                is_ours = await self._take()
         except (ClusterError, TimeoutError) as error:
             # A conflict says that somebody else was faster.
             if not isinstance(error, ClusterError) or error.status != 409:
                 log.warning("lease.unreachable", lease=self._name, reason=str(error) or type(error).__name__)
             return False
+        if is_ours:
+            # Not when the answer came: others may have seen the Lease change since then.
+            self._renewed = began
+        return is_ours
 
     async def _take(self) -> bool:
         found = await self._cluster.get(_API_VERSION, _KIND, self._namespace, self._name)
@@ -91,11 +99,9 @@ class Lease:
 
     async def keep(self) -> None:
         """Renew it for as long as that can be done. Raises LeaseLostError when it can't any more."""
-        renewed = self._steady()
-        while self._steady() - renewed < RENEW_SECONDS:
+        while self._steady() - self._renewed < RENEW_SECONDS:
             await asyncio.sleep(RETRY_SECONDS)
-            if await self.take():
-                renewed = self._steady()
+            await self.take()
         raise LeaseLostError(f"the Lease {self._name} was lost: another operator may be active now")
 
     async def release(self) -> None:
@@ -123,9 +129,10 @@ async def lead(lease: Lease, work: Callable[[], Awaitable[None]]) -> None:
         lost = keeping.done()
         for task in (working, keeping):
             task.cancel()
-        ended = await asyncio.gather(working, keeping, return_exceptions=True)
-        if not lost:
+        # What doesn't end by then ends with the process: no work is worth two that are active.
+        await asyncio.wait({working, keeping}, timeout=END_SECONDS)
+        if not lost and working.done():
             await lease.release()
-    for outcome in ended:
-        if isinstance(outcome, Exception):
-            raise outcome
+    for task in (working, keeping):
+        if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+            raise error

@@ -6,7 +6,7 @@ somebody changed.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,8 +15,12 @@ from edworkers_operator.naming import FIELD_MANAGER
 APPLIED = "edworkers.dev/applied"
 """Annotation: the hash of what was applied."""
 
-RESTART_MANAGER = "kubectl-rollout"
-"""Writes the annotation by which `kubectl rollout restart` restarts pods: a wish of the user, not damage."""
+FIRST_REPLICAS_MANAGER = f"{FIELD_MANAGER}-first-replicas"
+"""Holds a Deployment's number of pods until whoever scales it writes one."""
+
+_OURS = frozenset({FIELD_MANAGER, FIRST_REPLICAS_MANAGER})
+_RESTART = ("f:spec", "f:template", "f:metadata", "f:annotations", "f:kubectl.kubernetes.io/restartedAt")
+"""By this annotation `kubectl rollout restart` and others restart pods: a wish of the user, not damage."""
 
 Manifest = dict[str, Any]
 
@@ -35,8 +39,10 @@ class Apply:
     manifest: Manifest
     why: str
     """`create`, `change`, or `repair` where somebody else changed it."""
-    sets_first_replicas: bool = False
-    """A Deployment that somebody else is going to scale: without help it would begin with one pod."""
+    gives_replicas_away: bool = False
+    """A Deployment that somebody else scales from now on: without help the API server would make it one pod."""
+    managers: tuple[str, ...] = ()
+    """Who edited it, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,8 @@ class Evict:
     """Take back fields that somebody else added to an object's spec."""
 
     found: Manifest
-    managers: tuple[str, ...]
+    managers: tuple[str, ...] = ()
+    """Who did, where that isn't told by another step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +81,29 @@ def plan(desired: Sequence[Manifest], found: Mapping[ChildId, Manifest]) -> list
 
 def _plan_one(manifest: Manifest, found: Manifest | None) -> list[Step]:
     if found is None:
-        return [Apply(manifest, "create", sets_first_replicas=_is_scaled_by_others(manifest))]
+        return [Apply(manifest, "create", gives_replicas_away=_is_scaled_by_others(manifest))]
     if _is_going(found):
         return []
     if found["metadata"].get("annotations", {}).get(APPLIED) != manifest["metadata"]["annotations"][APPLIED]:
-        return [Apply(manifest, "change")]
+        return [
+            Apply(manifest, "change", gives_replicas_away=_is_scaled_by_others(manifest) and _holds_replicas(found))
+        ]
     strangers = managers_of_added_fields(found)
-    steps: list[Step] = [Evict(found, strangers)] if strangers else []
-    if not covers(manifest, found):
-        steps.append(Apply(manifest, "repair"))
-    return steps
+    if covers(manifest, found):
+        return [Evict(found, strangers)] if strangers else []
+    # In this order: a field of ours that they wrote over is ours again, and isn't removed with theirs.
+    return [Apply(manifest, "repair", managers=strangers), *([Evict(found)] if strangers else [])]
 
 
 def _is_scaled_by_others(manifest: Manifest) -> bool:
     return manifest["kind"] == "Deployment" and "replicas" not in manifest["spec"]
+
+
+def _holds_replicas(found: Manifest) -> bool:
+    return any(
+        entry.get("manager") == FIELD_MANAGER and "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
+        for entry in found["metadata"].get("managedFields", ())
+    )
 
 
 def _is_going(found: Mapping[str, Any]) -> bool:
@@ -127,5 +143,15 @@ def managers_of_added_fields(found: Mapping[str, Any]) -> tuple[str, ...]:
 
 def is_stranger(entry: Mapping[str, Any]) -> bool:
     """Say whether an entry of `managedFields` is of somebody who edited the spec."""
-    ours = entry.get("manager", "").startswith(FIELD_MANAGER) or entry.get("manager") == RESTART_MANAGER
-    return not ours and not entry.get("subresource") and "f:spec" in entry.get("fieldsV1", {})
+    if entry.get("manager") in _OURS or entry.get("subresource"):
+        return False
+    return any(path[0] == "f:spec" and path != _RESTART for path in _paths(entry.get("fieldsV1", {})))
+
+
+def _paths(fields: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Give the paths of the fields that an entry of `managedFields` names."""
+    for name, below in fields.items():
+        if below:
+            yield from _paths(below, (*above, name))
+        elif name != ".":
+            yield (*above, name)

@@ -29,6 +29,13 @@ async def find_capabilities(cluster: Cluster) -> Capabilities:
     )
 
 
+def _stop_if_cancelled() -> None:
+    """End a task that was cancelled while Redis' client timed out: the client then tells only of the time-out."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 @dataclass(frozen=True, slots=True)
 class Poller:
     """Asks again and again, until cancelled."""
@@ -45,6 +52,7 @@ class Poller:
         while True:
             for key, manifest in list(self.view.pools.items()):
                 await self._count(key, manifest)
+                _stop_if_cancelled()
             await asyncio.sleep(self.settings.poll_seconds)
 
     async def _count(self, key: Key, manifest: dict[str, object]) -> None:
@@ -80,14 +88,16 @@ class Poller:
         while True:
             await asyncio.sleep(self.settings.resync_seconds)
             try:
-                keys = await self._relist()
+                keys = await self.relist()
             except ClusterError as error:
                 log.warning("resync.failed", reason=str(error))
                 continue
             for key in keys:
                 self.on_change(key)
 
-    async def _relist(self) -> set[Key]:
+    async def relist(self) -> set[Key]:
+        """List everything; returns every pool's key. Raises ClusterError."""
+        self.view.begin_listing()
         places = self.settings.watch_namespaces or (None,)
         pools = [
             pool for place in places for pool in await self.cluster.list("edworkers.dev/v1alpha1", "WorkerPool", place)

@@ -13,8 +13,8 @@ class LimitReading:
     name: str
     used: int
     limit: int
-    resets_at: int
-    """Unix ms."""
+    resets_at: int = 0
+    """Unix ms; 0 where nothing is used of a rolling window."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ class Queues:
             return await self._read(queue, limits)
         except (redis.RedisError, OSError, TimeoutError) as error:
             return Unreadable(f"Redis can't be used: {error or type(error).__name__}")
+        except ValueError as error:
+            return Unreadable(f"the queue's keys hold what edworkers didn't write: {error}")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -75,7 +77,8 @@ class Queues:
             dead=dead,
             paused=bool(paused),
             throttled=throttled_ms != -2,
-            opens_at=now + throttled_ms if throttled_ms > 0 else 0,
+            # To the second: asked again, it is to be the same.
+            opens_at=round((now + throttled_ms) / 1000) * 1000 if throttled_ms > 0 else 0,
             oldest_seconds=int(self._age(queue).oldest_seconds(time.monotonic(), left=left, waiting=waiting)),
             busy=pods_of(receipts),
             limits=await self._limits(queue, limits, now) if limits else (),
@@ -96,8 +99,8 @@ class Queues:
 def _of_window(window: Window, now: int, used: dict[bytes, bytes], rolling: list[tuple[bytes, float]]) -> LimitReading:
     if window.window == "minute":
         count = sum(int(member.rpartition(b":")[2]) for member, _ in rolling)
-        resets_at = round(rolling[0][1]) + MINUTE_MS if rolling else now
+        resets_at = round(rolling[0][1]) + MINUTE_MS if rolling else 0
         return LimitReading(window.name, count, window.limit, resets_at)
     period = period_at(window, now, now)
-    start, end = (period.start, period.end) if period is not None else (now, now)
+    start, end = (period.start, period.end) if period is not None else (0, 0)
     return LimitReading(window.name, int(used.get(f"{window.name}@{start}".encode(), 0)), window.limit, end)

@@ -12,7 +12,7 @@ from edworkers_operator.cluster import Cluster, ClusterError
 from edworkers_operator.drain import FINALIZER, drain_of, is_deleted, with_finalizer
 from edworkers_operator.events import Note, event, notes_on
 from edworkers_operator.naming import FIELD_MANAGER
-from edworkers_operator.plan import Apply, Delete, Evict, Step, covers, is_stranger, plan
+from edworkers_operator.plan import FIRST_REPLICAS_MANAGER, Apply, Delete, Evict, Step, covers, is_stranger, plan
 from edworkers_operator.queue_reading import COST, QueueReading, deletion_costs
 from edworkers_operator.render.pool import render
 from edworkers_operator.settings import OperatorSettings
@@ -27,7 +27,6 @@ Manifest = dict[str, Any]
 _REPAIRER = f"{FIELD_MANAGER}-repair"
 _REFUSED = frozenset({400, 403, 404, 422})
 """Answers that a repetition alone won't change; they are shown in the pool's status."""
-_FIRST_REPLICAS = f"{FIELD_MANAGER}-first-replicas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +47,14 @@ class Reconciler:
         manifest = self.view.pools.get(key)
         if manifest is None:  # what it owned goes with it
             return None
+        if is_deleted(manifest):
+            return await self._let_go(key, manifest)
         try:
             pool = read_worker_pool(manifest)
         except SettingsError as error:
             await self._write_status(manifest, stalled_status(manifest, error.faults, self.now()))
             return None
         reading = self.view.readings.get(key)
-        if is_deleted(manifest):
-            return await self._let_go(manifest, reading)
         await self._hold(pool, manifest)
         children = self.view.children.get(key, {})
         desired = render(pool, manifest["metadata"], self.settings.render, self.view.capabilities)
@@ -93,19 +92,37 @@ class Reconciler:
         if isinstance(step, Evict):
             await self._evict(step.found)
             return ", ".join(step.managers)
-        if step.sets_first_replicas:
-            await self._create_scaled(step.manifest, pool.spec.scaling.min_replicas if pool.spec.scaling else 0)
+        if step.why == "create":
+            await self._check_that_it_is_free(step.manifest)
+        if step.gives_replicas_away:
+            await self._apply_scaled(step.manifest, pool.spec.scaling.min_replicas if pool.spec.scaling else 0)
             return ""
         applied = await self.cluster.apply(step.manifest)
         self.view.saw_child(applied, gone=False)
         # What the API server writes in another form than we do is no edit of anybody.
-        return "somebody" if step.why == "repair" and covers(step.manifest, applied) else ""
+        is_mended = step.why == "repair" and covers(step.manifest, applied)
+        return (", ".join(step.managers) or "somebody") if is_mended else ""
 
-    async def _create_scaled(self, manifest: Manifest, replicas: int) -> None:
-        """Create a Deployment with a first number of pods, then give that number away: we never ask for one again."""
-        first = {**manifest, "spec": {**manifest["spec"], "replicas": replicas}}
-        await self.cluster.apply(first)
-        await self.cluster.apply({**_identity(manifest), "spec": {"replicas": replicas}}, _FIRST_REPLICAS)
+    async def _check_that_it_is_free(self, manifest: Manifest) -> None:
+        """Raise ClusterError where there is an object of this name that is somebody else's: it isn't ours to change."""
+        metadata = manifest["metadata"]
+        there = await self.cluster.get(
+            manifest["apiVersion"], manifest["kind"], metadata["namespace"], metadata["name"]
+        )
+        fault = fault_of_owner(manifest, there) if there is not None else None
+        if fault is not None:
+            raise fault
+
+    async def _apply_scaled(self, manifest: Manifest, first: int) -> None:
+        """Apply a Deployment with as many pods as it has, or a first number, and give that number away for good."""
+        metadata = manifest["metadata"]
+        there = await self.cluster.get(
+            manifest["apiVersion"], manifest["kind"], metadata["namespace"], metadata["name"]
+        )
+        count = {"replicas": there["spec"]["replicas"] if there else first}
+        if there is None:
+            await self.cluster.apply({**manifest, "spec": {**manifest["spec"], **count}})
+        await self.cluster.apply({**_identity(manifest), "spec": count}, FIRST_REPLICAS_MANAGER)
         self.view.saw_child(await self.cluster.apply(manifest), gone=False)
 
     async def _evict(self, found: Manifest) -> None:
@@ -115,6 +132,11 @@ class Reconciler:
         are written over to a manager of ours, which then applies nothing.
         """
         metadata = found["metadata"]
+        # As it is by now: controllers write to it all the time, and a step before this one may have.
+        fresh = await self.cluster.get(found["apiVersion"], found["kind"], metadata["namespace"], metadata["name"])
+        if fresh is None or not any(map(is_stranger, fresh["metadata"]["managedFields"])):
+            return
+        metadata = fresh["metadata"]
         entries = [
             {**entry, "manager": f"{_REPAIRER}-{at}", "operation": "Apply"} if is_stranger(entry) else entry
             for at, entry in enumerate(metadata["managedFields"])
@@ -133,10 +155,15 @@ class Reconciler:
         if wanted is not None:
             await self.cluster.patch(manifest, {"metadata": {"finalizers": wanted}})
 
-    async def _let_go(self, manifest: Manifest, reading: object) -> float | None:
+    async def _let_go(self, key: Key, manifest: Manifest) -> float | None:
         """Let a deleted pool go once its queue is empty, or its time is up."""
         if FINALIZER not in manifest["metadata"].get("finalizers", ()):
             return None
+        if key not in self.view.draining:
+            # Jobs that came just before the deletion may not have been counted yet.
+            self.view.draining.add(key)
+            self.view.readings.pop(key, None)
+        reading = self.view.readings.get(key)
         state = drain_of(manifest, reading, self.now(), self.settings.drain_seconds)
         if not state.is_over:
             return self.settings.poll_seconds
@@ -149,7 +176,9 @@ class Reconciler:
         if status == before:
             return
         identity = _identity(manifest)
-        self.view.saw_pool(await self.cluster.apply({**identity, "status": status}, subresource="status"), gone=False)
+        written = await self.cluster.apply({**identity, "status": status}, subresource="status")
+        if Key(written["metadata"]["namespace"], written["metadata"]["name"]) in self.view.pools:  # it may have gone
+            self.view.saw_pool(written, gone=False)
         await self._tell(manifest, notes_on(before.get("conditions", ()), status["conditions"]))
 
     async def _tell(self, manifest: Manifest, notes: Sequence[Note]) -> None:
@@ -168,6 +197,22 @@ def _identity(manifest: Manifest) -> Manifest:
         "kind": manifest["kind"],
         "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
     }
+
+
+def fault_of_owner(manifest: Manifest, there: Manifest) -> ClusterError | None:
+    """Say why an object that is there can't become the one that is wanted; None where it can."""
+    (ours,) = manifest["metadata"]["ownerReferences"]
+    owner = next((known for known in there["metadata"].get("ownerReferences", ()) if known.get("controller")), None)
+    if owner is None:
+        managed = there["metadata"].get("labels", {}).get("app.kubernetes.io/managed-by") == FIELD_MANAGER
+        taken = "this name is taken by an object that is not the operator's: rename the pool, or delete the object"
+        return None if managed else ClusterError(403, taken)
+    if owner["uid"] == ours["uid"]:
+        return None
+    if (owner["kind"], owner["name"]) == (ours["kind"], ours["name"]):
+        return ClusterError(409, "it belongs to an earlier pool of this name, which is still being deleted")
+    taken = f"this name is taken by an object of {owner['kind']} {owner['name']}: rename the pool or the schedule"
+    return ClusterError(403, taken)
 
 
 def _name(step: Step) -> str:

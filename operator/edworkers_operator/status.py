@@ -18,9 +18,13 @@ from edworkers_operator.workerpool import WorkerPool, WorkerPoolSpec
 
 Manifest = Mapping[str, Any]
 
+_CRASHING = "CrashLoopBackOff"
+_LONGEST_LOG = 400
+_LONGEST_MESSAGE = 32768
+"""As the API allows it."""
 _CANT_START = frozenset(
     {
-        "CrashLoopBackOff",
+        _CRASHING,
         "CreateContainerConfigError",
         "CreateContainerError",
         "ErrImageNeverPull",
@@ -66,11 +70,11 @@ def status_of(pool: WorkerPool, manifest: Manifest, found: Found, now: datetime)
         scaler_ready(pool.spec, found),
         schedules_ready(pool, found),
         throttled(found.reading),
-        progressing(deployment),
+        progressing(deployment, manifest),
         degraded(found),
         Fact("Stalled", "False", "SpecUsable"),
     ]
-    facts = [ready(pool.spec, deployment, facts), *facts]
+    facts = [ready(pool.spec, deployment, found.pods, facts), *facts]
     counts = deployment.get("status", {})
     status: dict[str, Any] = {
         **_kept(manifest),
@@ -113,7 +117,7 @@ def scaler_ready(spec: WorkerPoolSpec, found: Found) -> Fact:
     if spec.suspend:
         return Fact("ScalerReady", "True", "Suspended", "scaled to zero until suspend is false")
     told = _condition(scaled_object, "Ready")
-    if told is None:
+    if told is None or told["status"] == "Unknown":
         return Fact("ScalerReady", "Unknown", "Pending", "KEDA hasn't looked at the ScaledObject yet")
     if told["status"] != "True":
         return Fact("ScalerReady", "False", "ScaledObjectNotReady", f"KEDA says: {told.get('message', '')}")
@@ -172,33 +176,59 @@ def _when(reading: QueueReading) -> str:
     return f"used up: {', '.join(used_up) or 'a limit'}{opens}"
 
 
-def progressing(deployment: Manifest) -> Fact:
-    """Tell whether pods are being replaced by new ones."""
+def progressing(deployment: Manifest, manifest: Manifest) -> Fact:
+    """Tell whether pods are being replaced by new ones.
+
+    Whoever scales a Deployment makes it a new generation, too. So one that its controller hasn't seen yet is a rollout
+    only where the pool's spec is new, until it has been seen.
+    """
     if not deployment:
         return Fact("Progressing", "True", "Creating", "the Deployment isn't there yet")
     status, metadata = deployment.get("status", {}), deployment["metadata"]
     replicas, updated = status.get("replicas", 0), status.get("updatedReplicas", 0)
-    if status.get("observedGeneration", 0) < metadata.get("generation", 0) or updated < replicas:
+    is_unseen = status.get("observedGeneration", 0) < metadata.get("generation", 0)
+    if is_unseen and (_is_new(manifest) or (_condition(manifest, "Progressing") or {}).get("status") == "True"):
+        return Fact("Progressing", "True", "RollingOut", "the Deployment has just been changed")
+    if updated < replicas:
         return Fact("Progressing", "True", "RollingOut", f"{updated} of {replicas} pods are as the spec says")
     return Fact("Progressing", "False", "Stable", f"all of {replicas} pods are as the spec says")
+
+
+def _is_new(manifest: Manifest) -> bool:
+    return bool(manifest.get("status", {}).get("observedGeneration") != manifest["metadata"]["generation"])
 
 
 def degraded(found: Found) -> Fact:
     """Tell whether something failed that won't mend itself."""
     if found.refused:
         return Fact("Degraded", "True", "ApplyFailed", "; ".join(found.refused))
-    for pod in found.pods:
+    unmade = _condition(found.only("Deployment") or {}, "ReplicaFailure")
+    if unmade is not None and unmade["status"] == "True":
+        return Fact("Degraded", "True", unmade["reason"], f"pods can't be made: {unmade.get('message', '')}")
+    for pod in sorted(found.pods, key=lambda pod: str(pod["metadata"]["name"])):
         for container in pod.get("status", {}).get("containerStatuses", ()):
-            waiting = container.get("state", {}).get("waiting", {})
-            if waiting.get("reason") in _CANT_START:
-                said = waiting.get("message", "").strip()
-                name = pod["metadata"]["name"]
-                message = f"pod {name}: {said or 'it ends again and again'}; `kubectl logs {name} --previous` says more"
-                return Fact("Degraded", "True", waiting["reason"], message)
-    return Fact("Degraded", "False", "AsExpected")
+            if (fault := _fault_of(container)) is not None:
+                reason, said = fault
+                return Fact("Degraded", "True", reason, f"pod {pod['metadata']['name']}: {said}")
+    return Fact("Degraded", "False", "AsExpected", "nothing failed")
 
 
-def ready(spec: WorkerPoolSpec, deployment: Manifest, facts: Sequence[Fact]) -> Fact:
+def _fault_of(container: Manifest) -> tuple[str, str] | None:
+    """Say why a container can't run, in one word and in many; None where it runs, or is only about to."""
+    state, last = container.get("state", {}), container.get("lastState", {}).get("terminated", {})
+    waiting = state.get("waiting", {})
+    if waiting.get("reason") in _CANT_START - {_CRASHING}:
+        return waiting["reason"], waiting.get("message", "").strip() or "it can't start"
+    # Between two attempts it waits, or runs for a moment: that is the same fault, and no news.
+    failed = container.get("restartCount", 0) > 0 and not container.get("ready") and last.get("exitCode", 0) != 0
+    if waiting.get("reason") == _CRASHING or failed:
+        said = last.get("message", "").strip()[-_LONGEST_LOG:]
+        why = f"{last.get('reason', 'Error')}, exit code {last.get('exitCode', '?')}"
+        return _CRASHING, f"it ends again and again ({why})" + (f": {said}" if said else "")
+    return None
+
+
+def ready(spec: WorkerPoolSpec, deployment: Manifest, pods: Sequence[Manifest], facts: Sequence[Fact]) -> Fact:
     """Sum up: is the pool as its spec says? A pool without pods, as there are no jobs, is ready."""
     known = {fact.type: fact for fact in facts}
     for name, wanted in (("Degraded", "False"), ("ScalerReady", "True"), ("SchedulesReady", "True")):
@@ -207,15 +237,24 @@ def ready(spec: WorkerPoolSpec, deployment: Manifest, facts: Sequence[Fact]) -> 
             return Fact("Ready", "False", fact.reason, fact.message)
     if known["Progressing"].status == "True":
         return Fact("Ready", "False", known["Progressing"].reason, known["Progressing"].message)
-    return _ready_by_pods(spec, deployment.get("status", {}))
+    return _ready_by_pods(spec, deployment.get("status", {}), _unplaced(pods))
 
 
-def _ready_by_pods(spec: WorkerPoolSpec, counts: Manifest) -> Fact:
-    replicas, available = counts.get("replicas", 0), counts.get("availableReplicas", 0)
+def _unplaced(pods: Sequence[Manifest]) -> str:
+    """Say why a pod finds no node."""
+    scheduled = [_condition(pod, "PodScheduled") or {} for pod in pods]
+    return next((str(told.get("message", "")) for told in scheduled if told.get("status") == "False"), "")
+
+
+def _ready_by_pods(spec: WorkerPoolSpec, counts: Manifest, unplaced: str) -> Fact:
+    replicas, available = max(counts.get("replicas", 0), spec.replicas or 0), counts.get("availableReplicas", 0)
     if spec.suspend:
         return Fact("Ready", "True", "Suspended", "no pods run until suspend is false")
     if replicas == 0:
-        return Fact("Ready", "True", "Idle", "no pods, as there are no jobs to run")
+        why = "as there are no jobs to run" if spec.replicas is None else "as the spec says"
+        return Fact("Ready", "True", "Idle", f"no pods, {why}")
+    if available == 0 and unplaced:
+        return Fact("Ready", "False", "Unschedulable", f"no node takes the pool's pods: {unplaced}")
     if available < replicas:
         starting = f"{available} of {replicas} pods are available"
         return Fact("Ready", "False" if spec.replicas is not None else "True", "Starting", starting)
@@ -232,6 +271,7 @@ def conditions(facts: Sequence[Fact], manifest: Manifest, now: datetime) -> list
         out.append(
             {
                 **fact._asdict(),
+                "message": fact.message[:_LONGEST_MESSAGE],
                 "lastTransitionTime": since,
                 "observedGeneration": manifest["metadata"]["generation"],
             }
@@ -269,7 +309,7 @@ def _counted(reading: QueueReading | Unreadable | None) -> dict[str, Any]:
                 "name": limit.name,
                 "used": limit.used,
                 "limit": limit.limit,
-                "resetsAt": timestamp(limit.resets_at),
+                **({"resetsAt": timestamp(limit.resets_at)} if limit.resets_at else {}),
             }
             for limit in reading.limits
         ],

@@ -28,15 +28,18 @@ class View:
     pods: dict[Key, dict[str, Manifest]] = field(default_factory=dict[Key, dict[str, Manifest]])
     readings: dict[Key, QueueReading | Unreadable] = field(default_factory=dict[Key, QueueReading | Unreadable])
     capabilities: Capabilities = field(default_factory=Capabilities)
+    draining: set[Key] = field(default_factory=set[Key])
+    """Deleted pools whose queues are counted anew since they were seen to be deleted."""
+    _told: set[tuple[str, str, str]] | None = None
+    """While everything is being listed: what was told meanwhile."""
 
     def saw_pool(self, manifest: Manifest, *, gone: bool) -> Key:
         """Take in a pool as a watch tells it."""
         key = Key(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
-        if gone:
-            self.pools.pop(key, None)
+        self._take_in(self.pools, key, manifest, gone=gone)
+        if key not in self.pools:
             self.readings.pop(key, None)
-        else:
-            self.pools[key] = manifest
+            self.draining.discard(key)
         return key
 
     def saw_child(self, manifest: Manifest, *, gone: bool) -> Key | None:
@@ -45,10 +48,7 @@ class View:
         if key is None:
             return None
         children = self.children.setdefault(key, {})
-        if gone:
-            children.pop(id_of(manifest), None)
-        else:
-            children[id_of(manifest)] = manifest
+        self._take_in(children, id_of(manifest), manifest, gone=gone)
         if not children:
             del self.children[key]
         return key
@@ -59,24 +59,49 @@ class View:
         if key is None:
             return None
         pods = self.pods.setdefault(key, {})
-        if gone:
-            pods.pop(manifest["metadata"]["name"], None)
-        else:
-            pods[manifest["metadata"]["name"]] = manifest
+        self._take_in(pods, manifest["metadata"]["name"], manifest, gone=gone)
         if not pods:
             del self.pods[key]
         return key
 
+    def begin_listing(self) -> None:
+        """Remember from now on what is told: it will be newer than what is being listed."""
+        self._told = set()
+
     def relist(self, pools: Iterable[Manifest], children: Iterable[Manifest], pods: Iterable[Manifest]) -> set[Key]:
         """Take in everything there is, in place of what a watch may have missed; returns every pool's key."""
+        told = self._told or set()
+        self._told = None
+        before = (
+            list(self.pools.values()),
+            [child for of_pool in self.children.values() for child in of_pool.values()],
+            [pod for of_pool in self.pods.values() for pod in of_pool.values()],
+        )
         self.pools, self.children, self.pods = {}, {}, {}
-        for manifest in children:
-            self.saw_child(manifest, gone=False)
-        for manifest in pods:
-            self.saw_pod(manifest, gone=False)
-        for manifest in pools:
-            self.saw_pool(manifest, gone=False)
+        takers = (self.saw_pool, self.saw_child, self.saw_pod)
+        for take, known, listed in zip(takers, before, (pools, children, pods), strict=True):
+            newer = [manifest for manifest in known if _place(manifest) in told]
+            for manifest in [*newer, *(manifest for manifest in listed if _place(manifest) not in told)]:
+                take(manifest, gone=False)
         return set(self.pools) | set(self.children)
+
+    def _take_in(self, among: dict[Any, Manifest], at: Any, manifest: Manifest, *, gone: bool) -> None:
+        if self._told is not None:
+            self._told.add(_place(manifest))
+        if gone:
+            among.pop(at, None)
+        elif at not in among or not _is_older(manifest, among[at]):
+            among[at] = manifest
+
+
+def _place(manifest: Mapping[str, Any]) -> tuple[str, str, str]:
+    return manifest["kind"], manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+
+
+def _is_older(manifest: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    """Say whether a watch tells late what the answer to a call of ours told already: versions of one object grow."""
+    new, old = manifest["metadata"], known["metadata"]
+    return new.get("uid") == old.get("uid") and int(new.get("resourceVersion", 0)) < int(old.get("resourceVersion", 0))
 
 
 def owner_of(manifest: Mapping[str, Any]) -> Key | None:

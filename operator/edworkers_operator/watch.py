@@ -58,9 +58,12 @@ def watch_settings() -> kopf.OperatorSettings:
     return settings
 
 
-async def watch(view: View, on_change: Callable[[Key], None], namespaces: Collection[str]) -> None:
+async def watch(view: View, on_change: Callable[[Key], None], namespaces: Collection[str], identity: str) -> None:
     """Watch until cancelled; empty `namespaces` are the whole cluster."""
+    # Without a name kopf would look for the user's, whom the image doesn't know.
+    named: Any = identity
     await kopf.operator(
+        identity=named,
         registry=registry_for(view, on_change),
         settings=watch_settings(),
         standalone=True,

@@ -20,11 +20,18 @@ class WorkQueue(Generic[K]):
     """Keys to be worked on; one key is never worked on twice at once."""
 
     def __init__(
-        self, work: Callable[[K], Awaitable[float | None]], on_failure: Callable[[K, Exception], None]
+        self,
+        work: Callable[[K], Awaitable[float | None]],
+        on_failure: Callable[[K, Exception], None],
+        rest_seconds: float = 0,
     ) -> None:
-        """Take what is to be done for a key: it returns after how many seconds to do it again without being asked."""
+        """Take what is to be done for a key: it returns after how many seconds to do it again without being asked.
+
+        A key rests after its work, so that two who undo each other's changes don't do so as fast as they can.
+        """
         self._work = work
         self._on_failure = on_failure
+        self._rest_seconds = rest_seconds
         self._ready: asyncio.Queue[K] = asyncio.Queue()
         self._waiting: set[K] = set()
         self._running: set[K] = set()
@@ -67,10 +74,13 @@ class WorkQueue(Generic[K]):
             try:
                 await self._work_on(key)
             finally:
-                self._running.discard(key)
-            if key in self._again:
-                self._again.discard(key)
-                self.add(key)
+                asyncio.get_running_loop().call_later(self._rest_seconds, self._end_rest, key)
+
+    def _end_rest(self, key: K) -> None:
+        self._running.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
 
     async def _work_on(self, key: K) -> None:
         try:

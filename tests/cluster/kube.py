@@ -1,9 +1,13 @@
 """kubectl and helm as a person uses them, and looking until something is so."""
 
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -81,6 +85,27 @@ class Kube:
 
     def until_ready(self, *pools: str) -> None:
         self.run("wait", "--for=condition=Ready", *(f"workerpool/{pool}" for pool in pools), "--timeout=100s")
+
+
+def kill_process(variable: str) -> bool:
+    """SIGKILL, from outside its container as the kernel would, the process that was started with this variable."""
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError):
+            if folder.name.isdigit() and variable.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                os.kill(int(folder.name), signal.SIGKILL)
+                return True
+    return False
+
+
+def holder(kube: Kube) -> str:
+    """The operator that is active."""
+    return str((kube.get("lease", "edworkers-operator") or {"spec": {}})["spec"].get("holderIdentity", ""))
+
+
+def kill_active_operator(kube: Kube) -> str:
+    active = eventually(lambda: holder(kube))
+    assert kill_process(f"EDWORKERS_IDENTITY={active}"), "these tests need to see the node's processes, as root"
+    return active
 
 
 def worker_pool(name: str, **spec: Any) -> dict[str, Any]:

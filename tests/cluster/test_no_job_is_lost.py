@@ -1,13 +1,9 @@
 """What is killed, replaced or restarted costs no job."""
 
-import os
-import signal
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
-from tests.cluster.kube import Kube, command, eventually, running, worker_pool
+from tests.cluster.kube import Kube, command, eventually, kill_active_operator, kill_process, running, worker_pool
 from tests.cluster.release import Queue
 
 pytestmark = pytest.mark.timeout(400)
@@ -15,7 +11,7 @@ pytestmark = pytest.mark.timeout(400)
 JOBS = 2000
 
 
-def test_2000_jobs_survive_a_restart_killed_pods_a_killed_operator_and_a_restarted_keda(
+def test_two_thousand_jobs_survive_a_restart_killed_pods_a_killed_operator_and_a_restarted_keda(  # noqa: PLR0915 - one story
     kube: Kube, queue: Queue, pool_name: str, tell: Callable[[str], None]
 ) -> None:
     kube.apply(
@@ -35,7 +31,7 @@ def test_2000_jobs_survive_a_restart_killed_pods_a_killed_operator_and_a_restart
     until_done(0.4)
     tell(f"runner killed on its node: {_kill_process(queue)}")
     until_done(0.5)
-    kube.run("delete", "pods", "-l", "app.kubernetes.io/component=operator", "--grace-period=0", "--force")
+    tell(f"operator killed on its node: {kill_active_operator(kube)}")
     until_done(0.6)
     command("kubectl", "-n", "keda", "rollout", "restart", "deployment/keda-operator")
     queue.until_done(jobs)
@@ -60,22 +56,11 @@ def _kill_process(queue: Queue) -> str:
 
     def find() -> str | None:
         for pod in queue.holders():
-            for process in _processes_of(pod):
-                os.kill(process, signal.SIGKILL)
+            if kill_process(f"EDWORKERS_RUNNER_NAME={pod}"):
                 return pod
         return None
 
     return eventually(find)
-
-
-def _processes_of(pod: str) -> list[int]:
-    found: list[int] = []
-    wanted = f"EDWORKERS_RUNNER_NAME={pod}".encode()
-    for folder in Path("/proc").iterdir():
-        with suppress(OSError):
-            if folder.name.isdigit() and wanted in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    return found
 
 
 def test_a_job_whose_only_pod_is_killed_for_its_memory_is_run_again_without_help(

@@ -5,16 +5,11 @@ from collections.abc import Callable
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.cluster.kube import Kube, eventually, worker_pool
+from tests.cluster.kube import Kube, eventually, holder, kill_active_operator, worker_pool
 
 pytestmark = pytest.mark.timeout(400)
 
 MANY = 200
-
-
-def _holder(kube: Kube) -> str:
-    lease = kube.get("lease", "edworkers-operator") or {}
-    return str(lease["spec"].get("holderIdentity", ""))
 
 
 def _metrics(kube: Kube, pod: str) -> dict[str, float]:
@@ -31,33 +26,60 @@ def _metrics(kube: Kube, pod: str) -> dict[str, float]:
 def test_another_replica_takes_over_when_the_active_one_is_killed(
     kube: Kube, pool_name: str, tell: Callable[[str], None]
 ) -> None:
-    active = eventually(lambda: _holder(kube))
+    active = kill_active_operator(kube)
     began = time.monotonic()
-    kube.run("delete", "pod", active, "--grace-period=0", "--force")
-    eventually(lambda: _holder(kube) not in {"", active})
+    eventually(lambda: holder(kube) not in {"", active})
     tell(f"another holds the Lease {time.monotonic() - began:.0f} s after the active one was killed")
     kube.apply(worker_pool(pool_name))
     kube.until_ready(pool_name)
 
 
 def test_an_operator_that_is_told_to_stop_hands_over_at_once(kube: Kube, tell: Callable[[str], None]) -> None:
-    active = eventually(lambda: _holder(kube))
+    active = eventually(lambda: holder(kube))
     began = time.monotonic()
     kube.run("delete", "pod", active, "--wait=false")
-    eventually(lambda: _holder(kube) not in {"", active})
+    eventually(lambda: holder(kube) not in {"", active})
     tell(f"another holds the Lease {time.monotonic() - began:.0f} s after the active one was told to stop")
 
 
 def test_a_pool_reads_well(kube: Kube, pool_name: str) -> None:
     kube.apply(worker_pool(pool_name))
     kube.until_ready(pool_name)
-    eventually(lambda: "Idle" in kube.run("get", "wp", pool_name))
+    eventually(lambda: (kube.get("workerpool", pool_name) or {})["status"].get("queue"))
     head, row = kube.run("get", "wp", pool_name).splitlines()
     assert head.split() == ["NAME", "QUEUE", "READY", "REASON", "REPLICAS", "PENDING", "INFLIGHT", "DEAD", "AGE"]
     assert row.split()[:8] == [pool_name, pool_name, "True", "Idle", "0", "0", "0", "0"]
     wide = kube.run("get", "wp", pool_name, "-o", "wide").splitlines()
     assert wide[0].split()[-2:] == ["MIN", "MAX"]
     assert wide[1].split()[-2:] == ["0", "4"]
+
+
+def test_two_pools_whose_cron_jobs_have_one_name_dont_fight_for_it(kube: Kube, pool_name: str) -> None:
+    schedule = {"schedule": "0 3 * * *", "job": {"type": "echo"}}
+    first, second = pool_name[:20], f"{pool_name[:20]}-b"
+    kube.apply(worker_pool(first, schedules=[{"name": "b-c", **schedule}]))
+    kube.until_ready(first)
+    kube.apply(worker_pool(second, schedules=[{"name": "c", **schedule}]))
+    try:
+        eventually(lambda: kube.condition(second, "Degraded").get("reason") == "ApplyFailed")
+        assert f"taken by an object of WorkerPool {first}" in kube.condition(second, "Ready")["message"]
+        assert kube.condition(first, "Ready")["status"] == "True"
+        # Once the name is free, the other gets it by itself.
+        kube.run("delete", "workerpool", first, "--wait=true")
+        kube.until_ready(second)
+    finally:
+        kube.run("delete", "workerpool", first, second, "--ignore-not-found", "--wait=true")
+
+
+def test_a_pool_named_like_a_part_of_the_release_takes_nothing_over(kube: Kube) -> None:
+    kube.apply(worker_pool("keeper"))
+    try:
+        eventually(lambda: kube.condition("keeper", "Degraded").get("reason") == "ApplyFailed")
+        assert "rename the pool" in kube.condition("keeper", "Ready")["message"]
+        found = kube.get("deployment", "edworkers-keeper") or {}
+        assert found["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+    finally:
+        kube.run("delete", "workerpool", "keeper", "--wait=true")
 
 
 def test_200_pools_become_ready_and_an_idle_operator_costs_little(kube: Kube, tell: Callable[[str], None]) -> None:
@@ -69,7 +91,7 @@ def test_200_pools_become_ready_and_an_idle_operator_costs_little(kube: Kube, te
         tell(f"{MANY} pools applied after {time.monotonic() - began:.0f} s")
         kube.until_ready(*names)
         tell(f"{MANY} pools ready after {time.monotonic() - began:.0f} s")
-        active = _holder(kube)
+        active = holder(kube)
         first = eventually(lambda: _settled(kube, active))
         noted = time.monotonic()
         second = eventually(lambda: _metrics(kube, active) if time.monotonic() - noted > 20 else None)
