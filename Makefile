@@ -3,7 +3,7 @@ PYTHON ?= python3
 V := .venv/bin
 SETUP := .venv/.complete
 
-.PHONY: help setup demo dev test unit check fmt bench generate verify lock system cluster cluster-down e2e
+.PHONY: help setup demo dev test unit check fmt bench generate verify lock install-manifest system cluster cluster-down e2e
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -65,6 +65,9 @@ verify: $(SETUP)  ## fail if something generated is out of date
 
 LOCK := $(V)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
   --python-version 3.11 --no-emit-package edworkers
+install-manifest: $(SETUP)  ## write manifests/install.yaml of the chart (needs helm: make cluster brings it)
+	PATH="$(CURDIR)/.cluster/bin:$$PATH" $(V)/python scripts/install_manifest.py
+
 lock: $(SETUP)  ## pin the dependencies anew, with hashes and without an index; those of the images are among them
 	$(LOCK) --extra dev pyproject.toml -o requirements.txt
 	$(LOCK) --constraint requirements.txt --extra ai --extra webhook pyproject.toml -o requirements/runner.txt

@@ -19,6 +19,7 @@ from edworkers_operator.workerpool import read_worker_pool
 log: structlog.stdlib.BoundLogger = structlog.get_logger("edworkers.operator")
 
 CAPABILITIES_SECONDS = 30
+_AT_ONCE = 10
 
 
 async def find_capabilities(cluster: Cluster) -> Capabilities:
@@ -50,8 +51,10 @@ class Poller:
     async def count_queues(self) -> None:
         """Count each pool's queue every few seconds; its pool is told where something changed."""
         while True:
-            for key, manifest in list(self.view.pools.items()):
-                await self._count(key, manifest)
+            pools = list(self.view.pools.items())
+            # Some at once: a Redis that doesn't answer costs a time-out for each.
+            for at in range(0, len(pools), _AT_ONCE):
+                await asyncio.gather(*(self._count(key, manifest) for key, manifest in pools[at : at + _AT_ONCE]))
                 _stop_if_cancelled()
             await asyncio.sleep(self.settings.poll_seconds)
 

@@ -173,7 +173,9 @@ def throttled(reading: QueueReading | Unreadable | None) -> Fact:
 def _when(reading: QueueReading) -> str:
     used_up = [f"{limit.name} ({limit.used} of {limit.limit})" for limit in reading.limits if limit.used >= limit.limit]
     opens = f"; it opens at {timestamp(reading.opens_at)}" if reading.opens_at else ""
-    return f"used up: {', '.join(used_up) or 'a limit'}{opens}"
+    if not used_up:  # it was raised since, or a service asked for a pause
+        return f"closed when a limit was used up{opens}, or now by `edworkers resume`"
+    return f"used up: {', '.join(used_up)}{opens}"
 
 
 def progressing(deployment: Manifest, manifest: Manifest) -> Fact:

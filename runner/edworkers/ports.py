@@ -187,7 +187,10 @@ class QueueControl(Protocol):
         ...
 
     async def pause(self, *, paused: bool) -> bool:
-        """Pause or resume claims; False if it was so already."""
+        """Pause or resume claims; False if it was so already.
+
+        To resume also lets the autoscaler look again at a queue that a limit closed: the limit itself still counts.
+        """
         ...
 
     async def dead(self, offset: int, count: int) -> list[JobRecord]:

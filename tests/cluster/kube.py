@@ -87,12 +87,12 @@ class Kube:
         self.run("wait", "--for=condition=Ready", *(f"workerpool/{pool}" for pool in pools), "--timeout=100s")
 
 
-def kill_process(variable: str) -> bool:
-    """SIGKILL, from outside its container as the kernel would, the process that was started with this variable."""
+def signal_process(variable: str, number: signal.Signals) -> bool:
+    """Signal, from outside its container as the kernel would, the process that was started with this variable."""
     for folder in Path("/proc").iterdir():
         with suppress(OSError):
             if folder.name.isdigit() and variable.encode() in (folder / "environ").read_bytes().split(b"\0"):
-                os.kill(int(folder.name), signal.SIGKILL)
+                os.kill(int(folder.name), number)
                 return True
     return False
 
@@ -102,9 +102,11 @@ def holder(kube: Kube) -> str:
     return str((kube.get("lease", "edworkers-operator") or {"spec": {}})["spec"].get("holderIdentity", ""))
 
 
-def kill_active_operator(kube: Kube) -> str:
+def signal_active_operator(kube: Kube, number: signal.Signals) -> str:
     active = eventually(lambda: holder(kube))
-    assert kill_process(f"EDWORKERS_IDENTITY={active}"), "these tests need to see the node's processes, as root"
+    assert signal_process(f"EDWORKERS_IDENTITY={active}", number), (
+        "the node's processes can't be seen: run this as root"
+    )
     return active
 
 

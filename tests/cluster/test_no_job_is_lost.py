@@ -1,9 +1,10 @@
 """What is killed, replaced or restarted costs no job."""
 
+import signal
 from collections.abc import Callable
 
 import pytest
-from tests.cluster.kube import Kube, command, eventually, kill_active_operator, kill_process, running, worker_pool
+from tests.cluster.kube import Kube, command, eventually, running, signal_active_operator, signal_process, worker_pool
 from tests.cluster.release import Queue
 
 pytestmark = pytest.mark.timeout(400)
@@ -31,7 +32,7 @@ def test_two_thousand_jobs_survive_a_restart_killed_pods_a_killed_operator_and_a
     until_done(0.4)
     tell(f"runner killed on its node: {_kill_process(queue)}")
     until_done(0.5)
-    tell(f"operator killed on its node: {kill_active_operator(kube)}")
+    tell(f"operator killed on its node: {signal_active_operator(kube, signal.SIGKILL)}")
     until_done(0.6)
     command("kubectl", "-n", "keda", "rollout", "restart", "deployment/keda-operator")
     queue.until_done(jobs)
@@ -56,7 +57,7 @@ def _kill_process(queue: Queue) -> str:
 
     def find() -> str | None:
         for pod in queue.holders():
-            if kill_process(f"EDWORKERS_RUNNER_NAME={pod}"):
+            if signal_process(f"EDWORKERS_RUNNER_NAME={pod}", signal.SIGKILL):
                 return pod
         return None
 

@@ -25,23 +25,33 @@ def _no_keda() -> Iterator[None]:
         metadata = definition["metadata"]
         definition["metadata"] = {"name": metadata["name"], "labels": metadata.get("labels", {})}
         del definition["status"]
-    command("kubectl", "-n", "keda", "scale", *KEDA, "--replicas=0")
-    _end_finalizers()
-    command("kubectl", "delete", *names, "--wait=true", "--timeout=60s")
-    yield
-    command("kubectl", "create", "-f", "-", given=json.dumps(kept))
-    command("kubectl", "-n", "keda", "scale", *KEDA, "--replicas=1")
-    for deployment in KEDA:
-        command("kubectl", "-n", "keda", "rollout", "status", deployment, "--timeout=120s")
+    try:
+        command("kubectl", "-n", "keda", "scale", *KEDA, "--replicas=0")
+        command("kubectl", "-n", "keda", "wait", "--for=delete", "pods", "--all", "--timeout=60s")
+        command("kubectl", "delete", *names, "--wait=false")
+        # What has KEDA's finalizers waits for KEDA, which is away.
+        eventually(lambda: _without_finalizers(names))
+        yield
+    finally:
+        command("kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-", given=json.dumps(kept))
+        command("kubectl", "-n", "keda", "scale", *KEDA, "--replicas=1")
+        for deployment in KEDA:
+            command("kubectl", "-n", "keda", "rollout", "status", deployment, "--timeout=120s")
 
 
-def _end_finalizers() -> None:
-    """Let ScaledObjects go without KEDA, which is away."""
-    places = '{range .items[*]}{.metadata.namespace} {.metadata.name}{"\\n"}{end}'
-    for line in command("kubectl", "get", "scaledobjects", "-A", "-o", f"jsonpath={places}").splitlines():
-        namespace, name = line.split()
-        patch = '{"metadata":{"finalizers":null}}'
-        command("kubectl", "-n", namespace, "patch", "scaledobject", name, "--type=merge", "-p", patch)
+def _without_finalizers(kinds: list[str]) -> bool:
+    """Let go what is left of these kinds; says whether the kinds are gone."""
+    there = command("kubectl", "get", *kinds, "--ignore-not-found", "-o", "name").split()
+    for name in there:
+        kind = name.partition("/")[2]
+        lines = command("kubectl", "get", kind, "-A", "--ignore-not-found", "-o", "json")
+        for found in json.loads(lines or '{"items": []}')["items"]:
+            metadata = found["metadata"]
+            if metadata.get("finalizers"):
+                words = ("-n", metadata["namespace"]) if "namespace" in metadata else ()
+                patch = '{"metadata":{"finalizers":null}}'
+                command("kubectl", *words, "patch", kind, metadata["name"], "--type=merge", "-p", patch)
+    return not there
 
 
 def test_without_keda_a_pool_has_a_fixed_pod_and_says_what_is_missing(

@@ -72,3 +72,12 @@ async def test_a_throttled_queue_is_not_closed(world: World, queue: JobQueue) ->
     await world.push(A)
     await queue.throttle(120_000, "day")
     assert len(await claim(queue)) == 1
+
+
+async def test_to_resume_a_throttled_queue_lets_the_autoscaler_look_again(
+    queue: JobQueue, control: QueueControl
+) -> None:
+    await queue.throttle(120_000, "day")
+    assert await control.pause(paused=False)
+    assert not (await control.depths()).throttled
+    assert not await control.pause(paused=False)

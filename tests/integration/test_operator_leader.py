@@ -33,6 +33,8 @@ class ApiServer:
         self.is_away = False
         self.seconds = 0.0
         """How long an answer takes; what is asked is done at once."""
+        self.late_seconds = 0.0
+        """How much longer it takes for what was written."""
 
     async def _answer(self) -> None:
         await asyncio.sleep(self.seconds)
@@ -55,6 +57,7 @@ class ApiServer:
             if self.lease is not None:
                 raise ClusterError(409, "already exists")
             self._write(manifest)
+        await asyncio.sleep(self.late_seconds)
         await self._answer()
 
     async def replace(self, manifest: Manifest) -> None:
@@ -65,6 +68,7 @@ class ApiServer:
             ):
                 raise ClusterError(409, "the object has been modified")
             self._write(manifest)
+        await asyncio.sleep(self.late_seconds)
         await self._answer()
 
     @property
@@ -231,19 +235,33 @@ def test_a_short_outage_costs_nobody_the_lease() -> None:
     in_virtual_time(story())
 
 
-def test_an_answer_that_takes_too_long_is_none_and_the_renewal_counts_from_when_it_was_asked_for() -> None:
+def test_a_renewal_counts_from_when_it_was_asked_for_and_not_from_its_answer() -> None:
     async def story() -> None:
         async with contest("a") as (server, (one,)):
             one.start()
             await asyncio.sleep(60)
-            # Each renewal is two calls: it is written, and its answer comes just in time.
-            server.seconds = RETRY_SECONDS * 0.45
-            await asyncio.sleep(60)
-            assert one.is_active
+            # It is written at once, and its answer comes just in time; from then on there is none, each a bit late.
+            server.late_seconds, before = RETRY_SECONDS * 0.95, server.version
+            await until(lambda: server.version > before, 60)
+            await asyncio.sleep(server.late_seconds)
+            server.is_away, server.seconds, written_at = True, RETRY_SECONDS * 0.65, server.written_at
+            await asyncio.sleep(RENEW_SECONDS + 0.5)
             server.seconds = 60
-            written_at = server.written_at
             await until(lambda: one.has_ended, 60)
-            assert asyncio.get_running_loop().time() - max(written_at, server.written_at) < LEASE_SECONDS
+            assert server.written_at == written_at
+            assert asyncio.get_running_loop().time() - written_at < LEASE_SECONDS
+
+    in_virtual_time(story())
+
+
+def test_an_answer_that_takes_too_long_is_none() -> None:
+    async def story() -> None:
+        async with contest("a") as (server, (one,)):
+            one.start()
+            await asyncio.sleep(60)
+            server.seconds = 60
+            await until(lambda: one.has_ended, 60)
+            assert isinstance(one.ended, LeaseLostError)
 
     in_virtual_time(story())
 

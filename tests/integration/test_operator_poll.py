@@ -71,9 +71,9 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncGenerator[asyncio.Tas
     try:
         yield task
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(1)
 
 
 def in_virtual_time(story: Callable[[World], Coroutine[Any, Any, None]], world: World | None = None) -> None:
@@ -122,6 +122,7 @@ def test_counting_ends_when_it_is_cancelled_though_redis_client_keeps_the_cancel
             await asyncio.sleep(1)
             counting.cancel()
             await asyncio.wait({counting}, timeout=30)
+            world.swallows = False
             assert counting.cancelled()
 
     in_virtual_time(story)

@@ -44,7 +44,7 @@ def pause(queue: Queue, *, pool: Pool = None, as_json: Json = False) -> None:
 
 @commands.command(rich_help_panel=_PANEL)
 def resume(queue: Queue, *, pool: Pool = None, as_json: Json = False) -> None:
-    """Let runners claim jobs of a paused queue again."""
+    """Let runners claim jobs of a paused queue again, or of one whose used-up limit was raised."""
     from edworkers.cli.queues import set_paused
 
     set_paused(queue, pool, paused=False, as_json=as_json)

@@ -94,10 +94,13 @@ class MemoryControl:
         store.totals["cancel"] += 1
 
     async def pause(self, *, paused: bool) -> bool:
-        """Pause or resume claims; False if it was so already."""
-        changed = self._store.paused is not paused
-        self._store.paused = paused
+        """Pause or resume claims; False if it was so already. To resume opens a queue that a limit closed, too."""
+        store = self._store
+        changed = store.paused is not paused
+        store.paused = paused
         if not paused:
+            changed |= store.throttled_until > store.clock.now()
+            store.throttled_until = 0
             for listener in list(self._store.listeners):
                 listener.hear_resume()
         return changed

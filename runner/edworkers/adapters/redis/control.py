@@ -95,13 +95,13 @@ class RedisControl:
         return answer.decode()
 
     async def pause(self, *, paused: bool) -> bool:
-        """Pause or resume claims; False if it was so already."""
+        """Pause or resume claims; False if it was so already. To resume opens a queue that a limit closed, too."""
         k = self._keys
 
         async def change() -> bool:
             if paused:
                 return bool(await self._client.sadd(k.paused, "paused"))
-            changed = bool(await self._client.delete(k.paused))
+            changed = bool(await self._client.delete(k.paused, k.throttled))
             await self._client.publish(k.events, "resume")
             return changed
 
