@@ -39,9 +39,10 @@ class Cluster:
         self._api = api
         self._plurals = {**_OTHER_PLURALS, **{kind.kind: kind.plural for kind in CHILD_KINDS}}
 
-    async def exists(self, path: str) -> bool:
-        """Say whether the API server knows a path such as `/apis/keda.sh/v1alpha1`. Raises ClusterError."""
-        return await self._call("GET", path, missing_is_none=True) is not None
+    async def kinds(self, api_version: str) -> frozenset[str]:
+        """Give the kinds, by their plurals, that the API server knows of a group and version. Raises ClusterError."""
+        found = await self._call("GET", f"/apis/{api_version}", missing_is_none=True) or {}
+        return frozenset(resource["name"] for resource in found.get("resources", ()))
 
     async def get(self, api_version: str, kind: str, namespace: str | None, name: str) -> Manifest | None:
         """Read an object; None where there is none. Raises ClusterError."""

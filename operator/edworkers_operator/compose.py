@@ -28,6 +28,7 @@ REST_SECONDS = 1.0
 """Between two reconciles of one pool."""
 _KEEPER_SECONDS = 2.0
 _CRD_SECONDS = 2.0
+_WATCH_SECONDS = 2.0
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
@@ -66,21 +67,33 @@ class Operator:
             group.create_task(self._keep_keeper_told())
 
     async def _watch(self) -> None:
-        """Watch, and begin anew where the cluster learned or lost a kind."""
+        """Watch, and begin anew where the cluster learned or lost a kind, or a watch failed."""
         while True:
-            self._kinds_changed.clear()
-            namespaces, identity = self._settings.watch_namespaces, self._settings.identity
-            watching = asyncio.ensure_future(watch(self.view, self._work.add, namespaces, identity))
-            changed = asyncio.ensure_future(self._kinds_changed.wait())
+            await self._watch_once()
             try:
-                await asyncio.wait({watching, changed}, return_when=asyncio.FIRST_COMPLETED)
-                if watching.done():
-                    watching.result()
-                    raise Stopped  # kopf takes the signals for itself, and ends by them
-            finally:
-                for task in (watching, changed):
-                    task.cancel()
-                await asyncio.gather(watching, changed, return_exceptions=True)
+                self.view.capabilities = await find_capabilities(self._cluster)
+                for key in await self._poller.relist():
+                    self._work.add(key)
+            except ClusterError as error:
+                log.warning("relist.failed", reason=str(error), then="trying again")
+
+    async def _watch_once(self) -> None:
+        self._kinds_changed.clear()
+        namespaces, identity = self._settings.watch_namespaces, self._settings.identity
+        watching = asyncio.ensure_future(watch(self.view, self._work.add, namespaces, identity))
+        changed = asyncio.ensure_future(self._kinds_changed.wait())
+        try:
+            await asyncio.wait({watching, changed}, return_when=asyncio.FIRST_COMPLETED)
+            if not watching.done():
+                return
+            if (error := watching.exception()) is None:
+                raise Stopped  # kopf takes the signals for itself, and ends by them
+            log.warning("watch.failed", reason=str(error) or type(error).__name__, then="watching anew")
+            await asyncio.sleep(_WATCH_SECONDS)
+        finally:
+            for task in (watching, changed):
+                task.cancel()
+            await asyncio.gather(watching, changed, return_exceptions=True)
 
     async def _reconcile(self, key: Key) -> float | None:
         began = time.monotonic()
@@ -164,7 +177,7 @@ async def _wait_for_crd(cluster: Cluster) -> None:
     fault = ""
     while True:
         try:
-            if await cluster.exists(f"/apis/{GROUP}/{VERSION}"):
+            if NAME.partition(".")[0] in await cluster.kinds(f"{GROUP}/{VERSION}"):
                 return
             found = f"the cluster has no CRD {NAME}: kubectl apply -f manifests/crd.yaml"
         except ClusterError as error:

@@ -9,7 +9,7 @@ import structlog
 from edworkers.core.errors import SettingsError
 from edworkers_operator.cluster import Cluster, ClusterError
 from edworkers_operator.metrics import Metrics
-from edworkers_operator.naming import POOL_LABEL, known_kinds
+from edworkers_operator.naming import POD_MONITOR, POOL_LABEL, SCALED_OBJECT, TRIGGER_AUTHENTICATION, known_kinds
 from edworkers_operator.queue_reading import Unreadable
 from edworkers_operator.queues import Queues
 from edworkers_operator.settings import Capabilities, OperatorSettings
@@ -24,9 +24,10 @@ _AT_ONCE = 10
 
 async def find_capabilities(cluster: Cluster) -> Capabilities:
     """Ask the API server which kinds it knows. Raises ClusterError."""
+    of_keda = (SCALED_OBJECT, TRIGGER_AUTHENTICATION)
     return Capabilities(
-        keda=await cluster.exists("/apis/keda.sh/v1alpha1"),
-        pod_monitor=await cluster.exists("/apis/monitoring.coreos.com/v1"),
+        keda=await cluster.kinds(SCALED_OBJECT.api_version) >= {kind.plural for kind in of_keda},
+        pod_monitor=POD_MONITOR.plural in await cluster.kinds(POD_MONITOR.api_version),
     )
 
 

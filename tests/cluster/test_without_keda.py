@@ -5,9 +5,10 @@ The last of the tests, as it takes KEDA's kinds, and every ScaledObject with the
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
-from tests.cluster.kube import Kube, command, eventually, running, worker_pool
+from tests.cluster.kube import CommandFailedError, Kube, command, eventually, running, worker_pool
 from tests.cluster.release import Queue
 
 pytestmark = pytest.mark.timeout(300)
@@ -33,6 +34,7 @@ def _no_keda() -> Iterator[None]:
         eventually(lambda: _without_finalizers(names))
         yield
     finally:
+        eventually(lambda: _without_finalizers(names))
         command("kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-", given=json.dumps(kept))
         command("kubectl", "-n", "keda", "scale", *KEDA, "--replicas=1")
         for deployment in KEDA:
@@ -43,15 +45,18 @@ def _without_finalizers(kinds: list[str]) -> bool:
     """Let go what is left of these kinds; says whether the kinds are gone."""
     there = command("kubectl", "get", *kinds, "--ignore-not-found", "-o", "name").split()
     for name in there:
-        kind = name.partition("/")[2]
-        lines = command("kubectl", "get", kind, "-A", "--ignore-not-found", "-o", "json")
-        for found in json.loads(lines or '{"items": []}')["items"]:
-            metadata = found["metadata"]
-            if metadata.get("finalizers"):
-                words = ("-n", metadata["namespace"]) if "namespace" in metadata else ()
-                patch = '{"metadata":{"finalizers":null}}'
-                command("kubectl", *words, "patch", kind, metadata["name"], "--type=merge", "-p", patch)
+        with suppress(CommandFailedError):  # it may go at any moment
+            _free_all_of(name.partition("/")[2])
     return not there
+
+
+def _free_all_of(kind: str) -> None:
+    lines = command("kubectl", "get", kind, "-A", "--ignore-not-found", "-o", "json")
+    for found in json.loads(lines or '{"items": []}')["items"]:
+        metadata = found["metadata"]
+        words = ("-n", metadata["namespace"]) if "namespace" in metadata else ()
+        patch = '{"metadata":{"finalizers":null}}'
+        command("kubectl", *words, "patch", kind, metadata["name"], "--type=merge", "-p", patch)
 
 
 def test_without_keda_a_pool_has_a_fixed_pod_and_says_what_is_missing(

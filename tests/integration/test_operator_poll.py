@@ -53,10 +53,11 @@ class World:
                 await asyncio.sleep(60)
         return self.readings.get(queue, QueueReading(0, 0, 0, 0))
 
-    async def exists(self, path: str) -> bool:
+    async def kinds(self, api_version: str) -> frozenset[str]:
         if self.is_away:
             raise ClusterError(0, "the API server can't be reached")
-        return path in self.paths
+        known = {"scaledobjects", "triggerauthentications", "podmonitors"}
+        return frozenset(known if f"/apis/{api_version}" in self.paths else ())
 
     async def list(self, _version: str, kind: str, namespace: str | None, selector: str = "") -> list[Manifest]:
         if self.is_away:
