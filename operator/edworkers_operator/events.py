@@ -32,9 +32,10 @@ def notes_on(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, A
     notes: list[Note] = []
     for condition in after:
         name, status = condition["type"], condition["status"]
-        if name not in _TOLD or status == "Unknown" or known.get(name) == status:
+        is_blind = condition["reason"] == "QueueUnreadable"
+        if name not in _TOLD or (status == "Unknown" and not is_blind) or known.get(name) == status:
             continue
-        bad = _GOOD.get(name, status) != status
+        bad = is_blind or _GOOD.get(name, status) != status
         was_known = known.get(name) in {"True", "False"}
         if bad or was_known:
             is_alarming = bad and condition["reason"] not in _CALM
@@ -45,7 +46,7 @@ def notes_on(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, A
 
 def _reason(condition: Mapping[str, Any]) -> str:
     if condition["type"] == "Throttled":
-        return str(condition["reason"]) if condition["status"] == "True" else "QueueOpened"
+        return "QueueOpened" if condition["status"] == "False" else str(condition["reason"])
     return str(condition["reason"])
 
 

@@ -116,6 +116,10 @@ def scaler_ready(spec: WorkerPoolSpec, found: Found) -> Fact:
         return Fact("ScalerReady", "Unknown", "Pending", "the ScaledObject isn't there yet")
     if spec.suspend:
         return Fact("ScalerReady", "True", "Suspended", "scaled to zero until suspend is false")
+    if (_condition(scaled_object, "Paused") or {}).get("status") == "True":
+        annotations = "its annotations autoscaling.keda.sh/paused and paused-replicas"
+        paused = f"somebody paused the ScaledObject, so nothing is scaled; take {annotations} away"
+        return Fact("ScalerReady", "False", "ScaledObjectPaused", paused)
     told = _condition(scaled_object, "Ready")
     if told is None or told["status"] == "Unknown":
         return Fact("ScalerReady", "Unknown", "Pending", "KEDA hasn't looked at the ScaledObject yet")

@@ -35,6 +35,12 @@ def one(name: str, status: str, reason: str = "Some", message: str = "why") -> d
         pytest.param([one("Ready", "False")], [one("Ready", "True")], [Note("Normal", "Some", "why")], id="good again"),
         pytest.param([one("Degraded", "False")], [one("Degraded", "Unknown")], [], id="unknown is no news"),
         pytest.param([one("ScalerReady", "Unknown")], [one("ScalerReady", "True")], [], id="nor what was unknown"),
+        pytest.param(
+            [one("Throttled", "False")],
+            [one("Throttled", "Unknown", "QueueUnreadable")],
+            [Note("Warning", "QueueUnreadable", "why")],
+            id="a queue that can't be counted any more",
+        ),
         pytest.param([one("Progressing", "False")], [one("Progressing", "True")], [], id="nor a rollout by itself"),
         pytest.param(
             [one("Throttled", "False")],

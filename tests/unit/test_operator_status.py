@@ -144,6 +144,14 @@ ROWS: dict[str, Row] = {
         *("ScalerReady", "False", "ScaledObjectNotReady", {}),
         found(running(0), scaled({"type": "Ready", "status": "False", "message": "no such secret"})),
     ),
+    "paused by hand": (
+        *("ScalerReady", "False", "ScaledObjectPaused", {}),
+        found(running(2), scaled({"type": "Ready", "status": "True"}, {"type": "Paused", "status": "True"})),
+    ),
+    "paused by us": (
+        *("ScalerReady", "True", "Suspended", {"suspend": True}),
+        found(running(0), scaled({"type": "Paused", "status": "True"})),
+    ),
     "held at zero": ("ScalerReady", "True", "Suspended", {"suspend": True}, found(running(0), scaled())),
     "scaled": ("ScalerReady", "True", "ScaledByKEDA", {}, found(running(0), READY)),
     "no schedules": ("SchedulesReady", "True", "NoSchedules", {}, found(running(0), READY)),
