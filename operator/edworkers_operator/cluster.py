@@ -14,6 +14,7 @@ from edworkers_operator.naming import CHILD_KINDS, FIELD_MANAGER
 Manifest = dict[str, Any]
 
 TIMEOUT_SECONDS = 15
+_UNTYPED = "failed to create typed patch object"
 _OTHER_PLURALS = {
     "WorkerPool": "workerpools",
     "Pod": "pods",
@@ -134,7 +135,9 @@ class Cluster:
         if response.status == 404 and missing_is_none:
             return None
         if response.status >= 400:
-            raise ClusterError(response.status, _message(content) or f"{method} {path}: {response.status}")
+            message = _message(content) or f"{method} {path}: {response.status}"
+            # The API server calls it an error of its own where an object has a field that its kind doesn't know.
+            raise ClusterError(422 if _UNTYPED in message else response.status, message)
         found: Manifest = json.loads(content)
         return found
 

@@ -107,6 +107,15 @@ def test_what_a_pool_no_longer_asks_for_is_removed(kube: Kube, pool_name: str) -
     assert "team" not in found["spec"]["template"]["metadata"]["labels"]
 
 
+def test_what_the_api_server_wont_take_of_a_child_is_said_by_the_pool(kube: Kube, pool_name: str) -> None:
+    misspelled = {"scaleDown": {"stabilisationWindowSeconds": 5}}
+    kube.apply(worker_pool(pool_name, autoscaling={"behavior": misspelled}))
+    eventually(lambda: kube.condition(pool_name, "Degraded").get("reason") == "ApplyFailed")
+    assert "stabilisationWindowSeconds" in kube.condition(pool_name, "Ready")["message"]
+    kube.apply(worker_pool(pool_name, autoscaling={"behavior": {"scaleDown": {"stabilizationWindowSeconds": 5}}}))
+    kube.until_ready(pool_name)
+
+
 def test_a_suspended_pool_has_no_pods_and_goes_on_where_it_was(
     kube: Kube, pool_name: str, edworkers: Callable[..., str]
 ) -> None:
