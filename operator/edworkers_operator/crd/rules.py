@@ -127,7 +127,7 @@ OPERATOR_CHECKED = {
     "Keys of labels and annotations; variables with both `value` and `valueFrom`; selectors that contradict": (
         "The Deployment is refused; `Degraded` with what the API server said."
     ),
-    "`autoscaling.behavior`": "The API server refuses the ScaledObject, and `Degraded` says so, or KEDA does, and `ScalerReady` says so.",
+    "`autoscaling.behavior`": "Where it can't be used, `Degraded` says so, or KEDA and with it `ScalerReady`.",
     "Modules that the image doesn't have": "The pods end again and again; `Degraded` names one.",
 }
 """What the API server can't see when a WorkerPool is written, and how the operator tells it."""
