@@ -64,6 +64,23 @@ def _is_going(pod: dict[str, Any]) -> bool:
     return "deletionTimestamp" in pod["metadata"]
 
 
+def test_pods_that_are_told_to_stop_while_they_start_claim_nothing(kube: Kube, queue: Queue, pool_name: str) -> None:
+    # A ReplicaSet ends pods that aren't ready first, so this is what most scale-ins meet.
+    kube.apply(worker_pool(pool_name, replicas=0))
+    kube.until_ready(pool_name)
+    kube.run("scale", f"workerpool/{pool_name}", "--replicas=4")
+    eventually(lambda: any(map(_has_begun, kube.all_pods_of(pool_name))))
+    kube.run("scale", f"workerpool/{pool_name}", "--replicas=0")
+    eventually(lambda: not kube.pods_of(pool_name))
+    queue.push(*({"id": f"{pool_name}-{number}", "type": "echo", "data": {}} for number in range(4)))
+    eventually(lambda: not kube.all_pods_of(pool_name))
+    assert queue.depths() == {"pending": 4, "inflight": 0, "delayed": 0, "dead": 0}
+
+
+def _has_begun(pod: dict[str, Any]) -> bool:
+    return any("running" in container["state"] for container in pod["status"].get("containerStatuses", ()))
+
+
 def test_a_paused_queue_goes_to_zero_with_jobs_waiting_and_comes_back_when_it_is_resumed(
     kube: Kube, queue: Queue, pool_name: str, edworkers: Callable[..., str]
 ) -> None:

@@ -140,7 +140,13 @@ class Runner:
 
     def _count_lost(self, job_id: str, receipt: str) -> None:
         self.stats.lease_losses += 1
-        log.warning("lease.lost", queue=self.pool.queue, job=job_id, receipt=receipt, then="another runner has the job")
+        log.warning(
+            "lease.lost",
+            queue=self.pool.queue,
+            job=job_id,
+            receipt=receipt,
+            then="another runner gets the job, or has it",
+        )
 
     # The loop.
 
