@@ -243,7 +243,12 @@ def ready(spec: WorkerPoolSpec, deployment: Manifest, pods: Sequence[Manifest], 
             return Fact("Ready", "False", fact.reason, fact.message)
     if known["Progressing"].status == "True":
         return Fact("Ready", "False", known["Progressing"].reason, known["Progressing"].message)
-    return _ready_by_pods(spec, deployment.get("status", {}), _unplaced(pods))
+    by_pods = _ready_by_pods(spec, deployment.get("status", {}), _unplaced(pods))
+    blind = known["Throttled"]
+    if by_pods.status == "True" and blind.reason == "QueueUnreadable":
+        # The pods are as they should be, but what else is shown is of the past, and jobs can hardly be done.
+        return by_pods._replace(reason=blind.reason, message=f"{by_pods.message}; {blind.message}")
+    return by_pods
 
 
 def _unplaced(pods: Sequence[Manifest]) -> str:

@@ -166,6 +166,7 @@ ROWS: dict[str, Row] = {
     ),
     "not counted yet": ("Throttled", "Unknown", "NotReadYet", {}, found(running(0), READY, reading=None)),
     "not readable": ("Throttled", "Unknown", "QueueUnreadable", {}, found(running(0), reading=Unreadable("down"))),
+    "ready, but blind": ("Ready", "True", "QueueUnreadable", {}, found(running(1), READY, reading=Unreadable("down"))),
     "paused": (
         *("Throttled", "True", "Paused", {}),
         found(running(0), reading=QueueReading(1, 0, 0, 0, paused=True, throttled=True)),
