@@ -29,6 +29,7 @@ REST_SECONDS = 1.0
 _KEEPER_SECONDS = 2.0
 _CRD_SECONDS = 2.0
 _WATCH_SECONDS = 2.0
+_ENDS = 5
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
@@ -79,9 +80,11 @@ class Operator:
 
     async def _watch_once(self) -> None:
         self._kinds_changed.clear()
-        namespaces, identity = self._settings.watch_namespaces, self._settings.identity
-        watching = asyncio.ensure_future(watch(self.view, self._work.add, namespaces, identity))
         changed = asyncio.ensure_future(self._kinds_changed.wait())
+        if self._settings.watch_namespaces and not self.view.places:
+            await changed  # there is nothing that may be watched
+            return
+        watching = asyncio.ensure_future(watch(self.view, self._work.add, self.view.places, self._settings.identity))
         try:
             await asyncio.wait({watching, changed}, return_when=asyncio.FIRST_COMPLETED)
             if not watching.done():
@@ -91,9 +94,7 @@ class Operator:
             log.warning("watch.failed", reason=str(error) or type(error).__name__, then="watching anew")
             await asyncio.sleep(_WATCH_SECONDS)
         finally:
-            for task in (watching, changed):
-                task.cancel()
-            await asyncio.gather(watching, changed, return_exceptions=True)
+            await _end(watching, changed)
 
     async def _reconcile(self, key: Key) -> float | None:
         began = time.monotonic()
@@ -129,6 +130,17 @@ class Operator:
                 except ClusterError as error:
                     log.warning("keeper.untold", reason=str(error), then="trying again")
             await asyncio.sleep(_KEEPER_SECONDS)
+
+
+async def _end(*tasks: asyncio.Future[Any]) -> None:
+    """End tasks that may lose a cancellation; one that won't end at all is worth ending the operator for."""
+    for _ in range(_ENDS):
+        for task in tasks:
+            task.cancel()
+        _, left = await asyncio.wait(tasks, timeout=_WATCH_SECONDS)
+        if not left:
+            return
+    raise TimeoutError("a watch can't be ended")
 
 
 def _new_name() -> str:

@@ -30,11 +30,18 @@ def with_finalizer(manifest: Mapping[str, Any], *, wanted: bool) -> list[str] | 
     return [*there, FINALIZER] if wanted else [name for name in there if name != FINALIZER]
 
 
-def drain_of(manifest: Mapping[str, Any], reading: object, now: datetime, longest_seconds: float) -> Drain:
-    """Say whether a deleted pool may go. A queue that couldn't be counted is not taken for an empty one."""
+def drain_of(
+    manifest: Mapping[str, Any], reading: object, now: datetime, longest_seconds: float, *, has_runners: bool
+) -> Drain:
+    """Say whether a deleted pool may go. A queue that couldn't be counted is not taken for an empty one.
+
+    Nor does it wait for runners that are gone, as they are when the whole namespace is deleted.
+    """
     asked = datetime.fromisoformat(manifest["metadata"]["deletionTimestamp"])
     if isinstance(reading, QueueReading) and reading.pending + reading.inflight + reading.delayed == 0:
         return Drain(is_over=True, is_empty=True, message="the queue is empty")
+    if not has_runners:
+        return Drain(is_over=True, is_empty=False, message="its pods are gone; what is in the queue stays in Redis")
     if (now - asked).total_seconds() >= longest_seconds:
         message = f"the queue was not empty after {longest_seconds:g} s; what is in it stays in Redis"
         return Drain(is_over=True, is_empty=False, message=message)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -72,17 +73,20 @@ class Poller:
             self.on_change(key)
 
     async def find_kinds(self, on_found: Callable[[], None]) -> None:
-        """Look for kinds that the cluster learns or loses; `on_found` is called, and every pool is told."""
+        """Look for kinds that the cluster learns or loses, and for namespaces that open or close.
+
+        `on_found` is called then, and every pool is told.
+        """
         while True:
             await asyncio.sleep(CAPABILITIES_SECONDS)
             try:
-                found = await find_capabilities(self.cluster)
+                found, places = await find_capabilities(self.cluster), await self._find_places()
             except ClusterError as error:
                 log.warning("kinds.unknown", reason=str(error))
                 continue
-            if found != self.view.capabilities:
-                log.info("kinds.changed", **found.model_dump())
-                self.view.capabilities = found
+            if (found, places) != (self.view.capabilities, self.view.places):
+                log.info("kinds.changed", **found.model_dump(), namespaces=places)
+                self.view.capabilities, self.view.places = found, places
                 on_found()
                 for key in list(self.view.pools):
                     self.on_change(key)
@@ -102,15 +106,31 @@ class Poller:
     async def relist(self) -> set[Key]:
         """List everything; returns every pool's key. Raises ClusterError."""
         self.view.begin_listing()
-        places = self.settings.watch_namespaces or (None,)
-        pools = [
-            pool for place in places for pool in await self.cluster.list("edworkers.dev/v1alpha1", "WorkerPool", place)
-        ]
+        self.view.places = await self._find_places()
+        pools = await self._list("edworkers.dev/v1alpha1", "WorkerPool")
         children = [
             child
             for kind in known_kinds(self.view.capabilities)
-            for place in places
-            for child in await self.cluster.list(kind.api_version, kind.kind, place, POOL_LABEL)
+            for child in await self._list(kind.api_version, kind.kind, POOL_LABEL)
         ]
-        pods = [pod for place in places for pod in await self.cluster.list("v1", "Pod", place, POOL_LABEL)]
+        pods = await self._list("v1", "Pod", POOL_LABEL)
         return self.view.relist(pools, children, pods)
+
+    async def _list(self, api_version: str, kind: str, selector: str = "") -> list[dict[str, Any]]:
+        places = self.view.places if self.settings.watch_namespaces else (None,)
+        return [found for place in places for found in await self.cluster.list(api_version, kind, place, selector)]
+
+    async def _find_places(self) -> tuple[str, ...]:
+        """Give those of the namespaces that it is to watch in which it may: one that is gone leaves the others."""
+        places: list[str] = []
+        for namespace in self.settings.watch_namespaces:
+            try:
+                await self.cluster.list("edworkers.dev/v1alpha1", "WorkerPool", namespace)
+            except ClusterError as error:
+                if error.status != 403:
+                    raise
+                if namespace in self.view.places or not self.view.places:
+                    log.warning("namespace.closed", namespace=namespace, reason=str(error), then="serving the others")
+            else:
+                places.append(namespace)
+        return tuple(places)

@@ -164,7 +164,8 @@ class Reconciler:
             self.view.draining.add(key)
             self.view.readings.pop(key, None)
         reading = self.view.readings.get(key)
-        state = drain_of(manifest, reading, self.now(), self.settings.drain_seconds)
+        works = any(child.kind == "Deployment" for child in self.view.children.get(key, {}))
+        state = drain_of(manifest, reading, self.now(), self.settings.drain_seconds, has_runners=works)
         if not state.is_over:
             return self.settings.poll_seconds
         await self._tell(manifest, [Note("Normal" if state.is_empty else "Warning", "Drained", state.message)])

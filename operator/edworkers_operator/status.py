@@ -158,7 +158,7 @@ def schedules_ready(pool: WorkerPool, found: Found) -> Fact:
         return Fact("SchedulesReady", "False", "CronJobMissing", f"not there yet: {', '.join(missing)}")
     if pool.spec.suspend:
         return Fact("SchedulesReady", "True", "Suspended", "nothing is enqueued until suspend is false")
-    return Fact("SchedulesReady", "True", "CronJobsApplied", f"{len(wanted)} CronJobs")
+    return Fact("SchedulesReady", "True", "CronJobsApplied", f"{_count(len(wanted), 'CronJob')} as the spec says")
 
 
 def throttled(reading: QueueReading | Unreadable | None) -> Fact:
@@ -196,8 +196,8 @@ def progressing(deployment: Manifest, manifest: Manifest) -> Fact:
     if is_unseen and (_is_new(manifest) or (_condition(manifest, "Progressing") or {}).get("status") == "True"):
         return Fact("Progressing", "True", "RollingOut", "the Deployment has just been changed")
     if updated < replicas:
-        return Fact("Progressing", "True", "RollingOut", f"{updated} of {replicas} pods are as the spec says")
-    return Fact("Progressing", "False", "Stable", f"all of {replicas} pods are as the spec says")
+        return Fact("Progressing", "True", "RollingOut", f"{updated} of {_count(replicas, 'pod')} as the spec says")
+    return Fact("Progressing", "False", "Stable", f"{_count(replicas, 'pod')} as the spec says")
 
 
 def _is_new(manifest: Manifest) -> bool:
@@ -248,6 +248,8 @@ def ready(spec: WorkerPoolSpec, deployment: Manifest, pods: Sequence[Manifest], 
     if by_pods.status == "True" and blind.reason == "QueueUnreadable":
         # The pods are as they should be, but what else is shown is of the past, and jobs can hardly be done.
         return by_pods._replace(reason=blind.reason, message=f"{by_pods.message}; {blind.message}")
+    if by_pods.reason == "Idle" and blind.status == "True":
+        return by_pods._replace(reason=blind.reason, message=f"no pods: {blind.message}")
     return by_pods
 
 
@@ -267,9 +269,9 @@ def _ready_by_pods(spec: WorkerPoolSpec, counts: Manifest, unplaced: str) -> Fac
     if available == 0 and unplaced:
         return Fact("Ready", "False", "Unschedulable", f"no node takes the pool's pods: {unplaced}")
     if available < replicas:
-        starting = f"{available} of {replicas} pods are available"
+        starting = f"{available} of {_count(replicas, 'pod')} available"
         return Fact("Ready", "False" if spec.replicas is not None else "True", "Starting", starting)
-    return Fact("Ready", "True", "Running", f"{replicas} pods are available")
+    return Fact("Ready", "True", "Running", f"{_count(replicas, 'pod')} available")
 
 
 def conditions(facts: Sequence[Fact], manifest: Manifest, now: datetime) -> list[dict[str, Any]]:
@@ -288,6 +290,10 @@ def conditions(facts: Sequence[Fact], manifest: Manifest, now: datetime) -> list
             }
         )
     return out
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def timestamp(milliseconds: float) -> str:

@@ -28,6 +28,8 @@ class View:
     pods: dict[Key, dict[str, Manifest]] = field(default_factory=dict[Key, dict[str, Manifest]])
     readings: dict[Key, QueueReading | Unreadable] = field(default_factory=dict[Key, QueueReading | Unreadable])
     capabilities: Capabilities = field(default_factory=Capabilities)
+    places: tuple[str, ...] = ()
+    """Of the namespaces that are to be watched those that can be; empty where the whole cluster is."""
     draining: set[Key] = field(default_factory=set[Key])
     """Deleted pools whose queues are counted anew since they were seen to be deleted."""
     _told: set[tuple[str, str, str]] | None = None

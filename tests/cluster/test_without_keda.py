@@ -5,7 +5,7 @@ The last of the tests, as it takes KEDA's kinds, and every ScaledObject with the
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 from tests.cluster.kube import CommandFailedError, Kube, command, eventually, running, worker_pool
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.timeout(300)
 KEDA = ("deployment/keda-operator", "deployment/keda-metrics-apiserver")
 
 
-@pytest.fixture
-def _no_keda() -> Iterator[None]:
+@contextmanager
+def without_keda() -> Iterator[None]:
     """Take KEDA's kinds away, and give them back."""
     group = command("kubectl", "get", "crd", "-o", "name").split()
     names = [name for name in group if name.endswith("keda.sh")]
@@ -59,28 +59,24 @@ def _free_all_of(kind: str) -> None:
         command("kubectl", *words, "patch", kind, metadata["name"], "--type=merge", "-p", patch)
 
 
-def test_without_keda_a_pool_has_a_fixed_pod_and_says_what_is_missing(
-    kube: Kube, queue: Queue, pool_name: str, request: pytest.FixtureRequest
+def test_without_keda_a_pool_has_a_fixed_pod_and_says_so_and_with_it_again_it_is_scaled(
+    kube: Kube, queue: Queue, pool_name: str
 ) -> None:
     kube.apply(worker_pool(pool_name))
     kube.until_ready(pool_name)
-    request.getfixturevalue("_no_keda")
-    eventually(lambda: kube.condition(pool_name, "ScalerReady").get("reason") == "KEDAMissing")
-    ready = kube.condition(pool_name, "Ready")
-    assert (ready["status"], "install KEDA" in ready["message"]) == ("False", True)
-    eventually(lambda: len(running(kube.pods_of(pool_name))) == 1)
     job = f"{pool_name}-job"
-    queue.push({"id": job, "type": "echo", "data": {}})
-    queue.until_done([job])
-    # Not by crashing and starting again does it learn of it.
-    restarts = kube.run("get", "pods", "-l", "app.kubernetes.io/component=operator", "-o", "json")
-    assert '"CrashLoopBackOff"' not in restarts
-
-
-def test_once_keda_is_back_pools_are_scaled_again(kube: Kube, queue: Queue, pool_name: str) -> None:
-    kube.apply(worker_pool(pool_name))
+    with without_keda():
+        eventually(lambda: kube.condition(pool_name, "ScalerReady").get("reason") == "KEDAMissing")
+        ready = kube.condition(pool_name, "Ready")
+        assert (ready["status"], "install KEDA" in ready["message"]) == ("False", True)
+        eventually(lambda: len(running(kube.pods_of(pool_name))) == 1)
+        queue.push({"id": job, "type": "echo", "data": {}})
+        queue.until_done([job])
+        # Not by crashing and starting again does it learn of it.
+        operators = kube.run("get", "pods", "-l", "app.kubernetes.io/component=operator", "-o", "json")
+        assert '"CrashLoopBackOff"' not in operators
+    eventually(lambda: kube.condition(pool_name, "ScalerReady").get("reason") == "ScaledByKEDA")
+    eventually(lambda: not kube.all_pods_of(pool_name), lambda: kube.run("get", "pods,scaledobjects"))
     kube.until_ready(pool_name)
-    job = f"{pool_name}-job"
-    queue.push({"id": job, "type": "echo", "data": {}})
-    queue.until_done([job])
-    eventually(lambda: not kube.all_pods_of(pool_name))
+    queue.push({"id": f"{job}-2", "type": "echo", "data": {}})
+    queue.until_done([f"{job}-2"])

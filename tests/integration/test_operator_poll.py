@@ -43,6 +43,7 @@ class World:
         self.listed: dict[str, list[Manifest]] = {}
         self.asked: list[tuple[str, str | None, str]] = []
         self.is_away = False
+        self.closed: set[str | None] = set()
         self.swallows = False
         fitting: Any = self
         self.poller = Poller(fitting, fitting, self.view, settings, self.metrics, self.told.append)
@@ -62,6 +63,8 @@ class World:
     async def list(self, _version: str, kind: str, namespace: str | None, selector: str = "") -> list[Manifest]:
         if self.is_away:
             raise ClusterError(0, "the API server can't be reached")
+        if namespace in self.closed:
+            raise ClusterError(403, f"cannot list {kind} in {namespace}")
         self.asked.append((kind, namespace, selector))
         return self.listed.get(kind, [])
 
@@ -174,3 +177,22 @@ def test_only_the_namespaces_that_are_served_are_listed_and_only_what_is_ours() 
         assert {selector for _, _, selector in world.asked if selector} == {POOL_LABEL}
 
     in_virtual_time(story, World(SETTINGS.model_copy(update={"watch_namespaces": ("school", "night")})))
+
+
+def test_a_namespace_that_is_gone_leaves_the_others_served_and_is_served_again_when_it_opens() -> None:
+    async def story(world: World) -> None:
+        found: list[tuple[str, ...]] = []
+        world.closed = {"gone"}
+        await world.poller.relist()
+        assert world.view.places == ("school",)
+        assert {namespace for _, namespace, _ in world.asked} == {"school"}
+        async with running(world.poller.find_kinds(lambda: found.append(world.view.places))):
+            await asyncio.sleep(CAPABILITIES_SECONDS * 1.5)
+            assert found == []
+            world.closed = set()
+            await asyncio.sleep(CAPABILITIES_SECONDS)
+            world.closed = {"school", "gone"}
+            await asyncio.sleep(CAPABILITIES_SECONDS)
+        assert found == [("school", "gone"), ()]
+
+    in_virtual_time(story, World(SETTINGS.model_copy(update={"watch_namespaces": ("school", "gone")})))

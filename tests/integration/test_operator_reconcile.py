@@ -234,6 +234,14 @@ async def test_a_pool_that_is_to_drain_goes_when_its_queue_was_counted_after_the
     assert story.told[-1] == "Drained"
 
 
+async def test_a_pool_that_is_to_drain_goes_with_its_namespace(story: Story) -> None:
+    await _deleted(story)
+    story.view.children.pop(KEY)
+    story.view.readings[KEY] = QueueReading(4, 0, 0, 0)
+    assert await story.reconcile() is None
+    assert story.cluster.objects["WorkerPool", "ai"].finalizers == []
+
+
 async def test_a_pool_whose_spec_can_not_be_used_goes_when_its_time_is_up(story: Story) -> None:
     await _deleted(story, concurrency=-5)
     assert await story.reconcile() == SETTINGS.poll_seconds

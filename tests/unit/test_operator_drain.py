@@ -15,7 +15,7 @@ EMPTY = QueueReading(pending=0, inflight=0, delayed=0, dead=7)
 
 
 def after(seconds: float, reading: object) -> Drain:
-    return drain_of(DELETED, reading, ASKED + timedelta(seconds=seconds), 60)
+    return drain_of(DELETED, reading, ASKED + timedelta(seconds=seconds), 60, has_runners=True)
 
 
 def test_a_pool_with_a_time_of_deletion_is_deleted() -> None:
@@ -59,3 +59,9 @@ def test_a_job_anywhere_else_holds_it_back_until_the_time_is_up(place: str) -> N
 def test_a_queue_that_was_not_counted_is_not_taken_for_an_empty_one(reading: object) -> None:
     assert not after(1, reading).is_over
     assert after(61, reading) == after(61, None)
+
+
+def test_it_does_not_wait_for_runners_that_are_gone_with_their_namespace() -> None:
+    state = drain_of(DELETED, QueueReading(4, 0, 0, 0), ASKED, 60, has_runners=False)
+    assert (state.is_over, state.is_empty) == (True, False)
+    assert "stays in Redis" in state.message

@@ -166,6 +166,10 @@ ROWS: dict[str, Row] = {
     ),
     "not counted yet": ("Throttled", "Unknown", "NotReadYet", {}, found(running(0), READY, reading=None)),
     "not readable": ("Throttled", "Unknown", "QueueUnreadable", {}, found(running(0), reading=Unreadable("down"))),
+    "no pods, as a limit is used up": (
+        *("Ready", "True", "LimitReached", {}),
+        found(running(0), READY, reading=QueueReading(2, 0, 0, 0, throttled=True)),
+    ),
     "ready, but blind": ("Ready", "True", "QueueUnreadable", {}, found(running(1), READY, reading=Unreadable("down"))),
     "paused": (
         *("Throttled", "True", "Paused", {}),
