@@ -22,7 +22,7 @@ _USAGE = 2
 def main() -> int:
     """Run; returns the exit code: 0 when stopped, 1 when it failed or lost its Lease, 2 where settings are wrong."""
     # The kernel passes by a signal for a container's first process that has no handler for it yet.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGTERM, _end)
     log_as(os.environ.get("EDWORKERS_LOG_FORMAT", "json"), os.environ.get("EDWORKERS_LOG_LEVEL", "info"))
     words = sys.argv[1:]
     if words == ["apply-crd"]:
@@ -40,6 +40,10 @@ def main() -> int:
     from edworkers_operator.compose import run_operator
 
     return run(lambda: run_operator(settings))
+
+
+def _end(_number: int, _frame: object) -> None:
+    os._exit(0)
 
 
 def run(work: Callable[[], Awaitable[None]]) -> int:

@@ -13,7 +13,11 @@ def end_when_told_to_stop(pid: int) -> None:
     once it has something to finish.
     """
     if pid == 1:
-        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        signal.signal(signal.SIGTERM, _end)
+
+
+def _end(_number: int, _frame: object) -> None:
+    os._exit(0)
 
 
 def main() -> None:
