@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from edworkers_operator.cluster import Cluster, ClusterError, Manifest, open_api
+from edworkers_operator.cluster import Cluster, Manifest, open_api
 from edworkers_operator.crd import NAME, make_crd
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("edworkers.operator")
@@ -34,6 +34,3 @@ async def apply_crd() -> None:
 def _is_established(crd: Manifest | None) -> bool:
     conditions = (crd or {}).get("status", {}).get("conditions", ())
     return any(known["type"] == "Established" and known["status"] == "True" for known in conditions)
-
-
-__all__ = ["ClusterError", "apply_crd"]

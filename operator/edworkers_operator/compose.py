@@ -17,7 +17,7 @@ from edworkers_operator.poll import Poller, find_capabilities
 from edworkers_operator.queues import Queues, connect
 from edworkers_operator.reconcile import Reconciler, utc_now
 from edworkers_operator.settings import OperatorSettings
-from edworkers_operator.view import Key, View
+from edworkers_operator.view import Key, View, version_of
 from edworkers_operator.watch import watch
 from edworkers_operator.work_queue import WorkQueue
 
@@ -48,7 +48,8 @@ class Operator:
         self._work: WorkQueue[Key] = WorkQueue(self._reconcile, self._failed, REST_SECONDS)
         self._poller = Poller(cluster, queues, self.view, settings, metrics, self._work.add)
         self._kinds_changed = asyncio.Event()
-        self._kept: dict[str, Any] | None = None
+        self._kept: list[tuple[str, int] | None] | None = None
+        """Which versions of the pools the keeper was told of."""
         metrics.watch(lambda: self._work.depth, lambda: len(self.view.pools))
 
     async def run(self) -> None:
@@ -118,15 +119,16 @@ class Operator:
     async def _keep_keeper_told(self) -> None:
         told = 0.0
         while self._settings.keeper_config:
-            if time.monotonic() - told > self._settings.resync_seconds:  # somebody may have edited or deleted it
-                self._kept = None
-            config = keeper_config(
-                list(self.view.pools.values()), self._settings.namespace, self._settings.keeper_config
-            )
-            if config != self._kept:
+            # Somebody may have edited or deleted it.
+            is_old = time.monotonic() - told > self._settings.resync_seconds
+            pools = list(self.view.pools.values())
+            versions = [version_of(manifest) for manifest in pools]
+            if is_old or versions != self._kept:
                 try:
-                    await self._cluster.apply(config)
-                    self._kept, told = config, time.monotonic()
+                    await self._cluster.apply(
+                        keeper_config(pools, self._settings.namespace, self._settings.keeper_config)
+                    )
+                    self._kept, told = versions, time.monotonic()
                 except ClusterError as error:
                     log.warning("keeper.untold", reason=str(error), then="trying again")
             await asyncio.sleep(_KEEPER_SECONDS)

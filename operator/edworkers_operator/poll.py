@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -14,8 +14,8 @@ from edworkers_operator.naming import POD_MONITOR, POOL_LABEL, SCALED_OBJECT, TR
 from edworkers_operator.queue_reading import Unreadable
 from edworkers_operator.queues import Queues
 from edworkers_operator.settings import Capabilities, OperatorSettings
-from edworkers_operator.view import Key, View
-from edworkers_operator.workerpool import read_worker_pool
+from edworkers_operator.view import Key, View, version_of
+from edworkers_operator.workerpool import WorkerPoolSpec, read_worker_pool
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("edworkers.operator")
 
@@ -49,6 +49,7 @@ class Poller:
     settings: OperatorSettings
     metrics: Metrics
     on_change: Callable[[Key], None]
+    _specs: dict[Key, tuple[tuple[str, int] | None, WorkerPoolSpec | None]] = field(default_factory=dict[Any, Any])
 
     async def count_queues(self) -> None:
         """Count each pool's queue every few seconds; its pool is told where something changed."""
@@ -60,10 +61,9 @@ class Poller:
                 _stop_if_cancelled()
             await asyncio.sleep(self.settings.poll_seconds)
 
-    async def _count(self, key: Key, manifest: dict[str, object]) -> None:
-        try:
-            spec = read_worker_pool(manifest).spec
-        except SettingsError:  # its reconcile says so
+    async def _count(self, key: Key, manifest: dict[str, Any]) -> None:
+        spec = self._spec_of(key, manifest)
+        if spec is None:
             return
         reading = await self.queues.read(spec.queue, spec.limits)
         if isinstance(reading, Unreadable):
@@ -71,6 +71,16 @@ class Poller:
         if key in self.view.pools and self.view.readings.get(key) != reading:
             self.view.readings[key] = reading
             self.on_change(key)
+
+    def _spec_of(self, key: Key, manifest: dict[str, Any]) -> WorkerPoolSpec | None:
+        """Give a pool's spec, which is read once a version; None where it can't be used, as its reconcile says."""
+        version = version_of(manifest)
+        if version is None or self._specs.get(key, (None, None))[0] != version:
+            try:
+                self._specs[key] = (version, read_worker_pool(manifest).spec)
+            except SettingsError:
+                self._specs[key] = (version, None)
+        return self._specs[key][1]
 
     async def find_kinds(self, on_found: Callable[[], None]) -> None:
         """Look for kinds that the cluster learns or loses, and for namespaces that open or close.

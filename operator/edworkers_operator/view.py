@@ -110,3 +110,9 @@ def owner_of(manifest: Mapping[str, Any]) -> Key | None:
     """Tell by its label to which pool an object belongs."""
     pool = manifest["metadata"].get("labels", {}).get(POOL_LABEL)
     return Key(manifest["metadata"]["namespace"], pool) if pool else None
+
+
+def version_of(manifest: Mapping[str, Any]) -> tuple[str, int] | None:
+    """Tell which pool it is and which version of its spec: a status makes no new one. None where that isn't known."""
+    metadata = manifest["metadata"]
+    return (metadata["uid"], metadata["generation"]) if {"uid", "generation"} <= metadata.keys() else None

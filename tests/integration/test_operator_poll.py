@@ -196,3 +196,21 @@ def test_a_namespace_that_is_gone_leaves_the_others_served_and_is_served_again_w
         assert found == [("school", "gone"), ()]
 
     in_virtual_time(story, World(SETTINGS.model_copy(update={"watch_namespaces": ("school", "gone")})))
+
+
+def test_a_queue_is_counted_as_the_newest_version_of_its_pool_says() -> None:
+    def version(uid: str, generation: int, queue: str) -> Manifest:
+        manifest = pool(queue)
+        return {**manifest, "metadata": {"name": "one", "namespace": "school", "uid": uid, "generation": generation}}
+
+    async def story(world: World) -> None:
+        world.readings = {name: QueueReading(number, 0, 0, 0) for number, name in enumerate(("x", "y", "z"))}
+        seen: list[object] = []
+        async with running(world.poller.count_queues()):
+            for manifest in (version("u", 1, "x"), version("u", 2, "y"), version("v", 2, "z")):
+                world.view.pools = {ONE: manifest}
+                await asyncio.sleep(6)
+                seen.append(world.view.readings[ONE])
+        assert seen == list(world.readings.values())
+
+    in_virtual_time(story)

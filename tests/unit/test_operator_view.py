@@ -7,7 +7,7 @@ import pytest
 from edworkers_operator.naming import POOL_LABEL
 from edworkers_operator.plan import ChildId, Manifest
 from edworkers_operator.queue_reading import QueueReading
-from edworkers_operator.view import Key, View, owner_of
+from edworkers_operator.view import Key, View, owner_of, version_of
 
 AI = Key("school", "ai")
 
@@ -129,3 +129,15 @@ def test_a_listing_that_nobody_announced_is_taken_as_it_is() -> None:
     view.saw_pool(pool("lost"), gone=False)
     assert view.relist([], [], []) == set()
     assert view.pools == {}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "version"),
+    [
+        ({"uid": "u", "generation": 3, "resourceVersion": "9"}, ("u", 3)),
+        ({"uid": "u"}, None),
+        ({"generation": 1}, None),
+    ],
+)
+def test_the_version_of_a_spec_is_not_that_of_its_status(metadata: Any, version: Any) -> None:
+    assert version_of({"metadata": metadata}) == version
