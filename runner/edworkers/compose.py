@@ -1,39 +1,41 @@
 """Puts the parts together: from the environment and a pool's settings to what runs."""
 
 import asyncio
+import itertools
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, RedisError
 
+from edworkers.adapters.isolation.isolated import Isolation
+from edworkers.adapters.redis.address import RedisAddress, redis_address
 from edworkers.adapters.redis.calls import Client
-from edworkers.adapters.redis.connection import (
-    CONNECTION_ERRORS,
-    check_server,
-    connect,
-    explain,
-    redis_url,
-    until_answered,
-    without_password,
-)
+from edworkers.adapters.redis.connection import CONNECTION_ERRORS, connect, explain, until_answered
 from edworkers.adapters.redis.control import RedisControl
 from edworkers.adapters.redis.lifeline import RedisLifeline
 from edworkers.adapters.redis.limiter import RedisLimiter
-from edworkers.adapters.redis.pipe import Pipe
 from edworkers.adapters.redis.queue import RedisQueue
+from edworkers.adapters.redis.routes import open_client
+from edworkers.adapters.redis.safety import check_server
 from edworkers.core.errors import QueueUnavailableError
-from edworkers.core.settings import PoolSpec, Retention
+from edworkers.core.keys import LimiterKeys, QueueKeys
+from edworkers.core.limits import limiters
+from edworkers.core.settings import Groups, PoolSpec, Retention, Window
+from edworkers.pipeline.budget import Budget
 from edworkers.pipeline.keeper import INTERVAL_SECONDS, keep_forever
 from edworkers.pipeline.runner import Exit, Patience, Runner
 from edworkers.pipeline.watchdog import Watchdog
 from edworkers.pools import Pool
 from edworkers.ports import Usage
 from edworkers.telemetry import log
+
+if TYPE_CHECKING:
+    from edworkers.adapters.health import QueueCollector
 
 
 class SystemClock:
@@ -59,44 +61,60 @@ def runner_name(env: Mapping[str, str]) -> str:
     return f"{pod}.{new_name()}" if pod else new_name()
 
 
-@asynccontextmanager
-async def open_redis(env: Mapping[str, str]) -> AsyncGenerator[Any]:
-    """Connect, waiting until Redis answers.
+async def wait_for_redis(env: Mapping[str, str], kept_bytes: int = 0) -> None:
+    """Wait until Redis answers; `kept_bytes` is how much is to be kept there of finished jobs.
 
     Raises UnsafeRedisError for one that could lose jobs, QueueUnavailableError for one that refuses us.
     """
-    url = redis_url(env)
-    client = connect(url)
-    try:
+    address = redis_address(env)
 
-        async def check(_repeated: bool) -> None:  # noqa: FBT001
-            await check_server(client)
+    async def check(_repeated: bool) -> None:  # noqa: FBT001
+        await check_server(address, kept_bytes)
 
-        await until_answered(f"connect to {without_password(url)}", check)
-        yield client
-    finally:
-        await client.aclose()
-
-
-async def wait_for_redis(env: Mapping[str, str]) -> None:
-    """Wait until Redis answers; raises as `open_redis` does."""
-    async with open_redis(env):
-        pass
+    await until_answered(f"connect to {address}", check)
 
 
 @asynccontextmanager
-async def open_pipe(env: Mapping[str, str]) -> AsyncGenerator[Pipe]:
+async def open_pipe(env: Mapping[str, str]) -> AsyncGenerator[Client]:
     """Connect as a runner does, for several calls at once; it connects at the first."""
-    pipe = Pipe(redis_url(env))
+    client = open_client(redis_address(env))
     try:
-        yield pipe
+        yield client
     finally:
-        await pipe.close()
+        await client.close()
 
 
 def limiter(client: Client, spec: PoolSpec, runner: str) -> RedisLimiter | None:
-    """Give the limiter of a pool's queue, if it has limits."""
-    return RedisLimiter(client, spec.queue, spec.limits, runner=runner, now=SystemClock().now) if spec.limits else None
+    """Give the limiter of the jobs of a pool's queue, if there are limits on them."""
+    for limited in limiters(spec.queue, spec.limits):
+        if (limited.counts, limited.per) == ("jobs", "queue"):
+            return _make_limiters(client, runner)(limited.name, limited.windows)
+    return None
+
+
+def budget(client: Client, spec: PoolSpec, runner: str) -> Budget | None:
+    """Give what reserves what a job of a pool's queue needs beside its place among all jobs, if limits ask for it."""
+    limits = [limited for limited in limiters(spec.queue, spec.limits) if limited[1:3] != ("jobs", "queue")]
+    return Budget(limits, _make_limiters(client, runner)) if limits else None
+
+
+def _make_limiters(client: Client, runner: str) -> Callable[[str, Sequence[Window]], RedisLimiter]:
+    calls = itertools.count(1)  # one for all, as two limiters of one name must not name two reservations alike
+    now = SystemClock().now
+    return lambda name, windows: RedisLimiter(client, name, windows, runner=runner, now=now, calls=calls)
+
+
+def open_queue(client: Client, spec: PoolSpec, *, runner: str = "", lease_ms: int = 0) -> RedisQueue:
+    """Give a pool's queue to a runner, or to a keeper, which claims nothing."""
+    return RedisQueue(
+        client,
+        spec.queue,
+        runner=runner,
+        lease_ms=lease_ms,
+        retention=spec.retention,
+        groups=spec.groups,
+        max_inflight=spec.max_inflight,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +133,26 @@ class RunningPool:
         spec, name = pool.spec, runner_name(env)
         lease_ms = round(spec.lease_seconds * 1000)
         self.name = name
-        self.queue = RedisQueue(client, spec.queue, runner=name, lease_ms=lease_ms, retention=spec.retention)
+        isolation = Isolation(spec, pool.module, env)
+        self.queue = open_queue(client, spec, runner=name, lease_ms=lease_ms)
         self._lifeline = RedisLifeline(
-            redis_url(env),
+            redis_address(env),
             spec.queue,
             runner=name,
             lease_ms=lease_ms,
             cycle_call=self.queue.cycle_call,
             guard=lambda: self._watchdog.guard(),  # noqa: PLW0108 - made after the lifeline that it needs
+            on_renewed=isolation.renewed,
         )
         self.runner = Runner(
             pool=spec,
             queue=self.queue,
             lifeline=self._lifeline,
-            handlers={handler.type: handler for handler in pool.module.handlers},
+            handlers={handler.type: handler for handler in isolation.handlers},
             env=env,
             clock=SystemClock(),
             limiter=limiter(client, spec, name),
+            budget=budget(client, spec, name),
             patience=options.patience,
         )
         self._watchdog = Watchdog(
@@ -146,12 +167,12 @@ class RunningPool:
     async def run(self, when_ready: Callable[[Callable[[], None]], None]) -> Exit:
         """Wait for Redis, then work until stopped; `when_ready` is given what stops it, once there is work to stop.
 
-        Raises SettingsError where its endpoints can't be served, and as `open_redis` does.
+        Raises SettingsError where its endpoints can't be served, and as `wait_for_redis` does.
         """
         self._watchdog.open()
         health = self._serve_health()
         try:
-            await wait_for_redis(self._env)
+            await wait_for_redis(self._env, self.runner.pool.retention.max_bytes)
             when_ready(self.runner.stop)
             return await self._work(health.address if health is not None else None)
         finally:
@@ -191,20 +212,20 @@ class RunningPool:
 
 
 @contextmanager
-def serve_health(options: RunOptions, ready: Callable[[], str | None]) -> Generator[None]:
+def serve_health(options: RunOptions, ready: Callable[[], str | None]) -> "Generator[QueueCollector | None]":
     """Serve endpoints, where a port is given, for a process that lives as long as its event loop turns.
 
-    Raises SettingsError where they can't be served.
+    Yields what takes the figures of queues. Raises SettingsError where they can't be served.
     """
     if options.health_port is None:
-        yield
+        yield None
         return
-    from edworkers.adapters.health import HealthServer, Pulse
+    from edworkers.adapters.health import HealthServer, Pulse, QueueCollector
 
-    pulse = Pulse(asyncio.get_running_loop())
-    server = HealthServer(options.health_host, options.health_port, alive=pulse.fault, ready=ready)
+    pulse, queues = Pulse(asyncio.get_running_loop()), QueueCollector()
+    server = HealthServer(options.health_host, options.health_port, alive=pulse.fault, ready=ready, collector=queues)
     try:
-        yield
+        yield queues
     finally:
         server.close()
 
@@ -215,37 +236,47 @@ async def run_keeper(
     options: RunOptions,
     interval_seconds: float = INTERVAL_SECONDS,
 ) -> None:
-    """Promote, reap, forward and trim for all these queues until cancelled; `specs` is asked anew each round.
+    """Keep all these queues, and count them, until cancelled; `specs` is asked anew each round.
 
-    Raises SettingsError where its endpoints can't be served, and as `open_redis` does.
+    Raises SettingsError where its endpoints can't be served, and as `wait_for_redis` does.
     """
     is_ready = False
-    with serve_health(options, lambda: None if is_ready else "Redis hasn't answered yet"):
-        await wait_for_redis(env)
+    with serve_health(options, lambda: None if is_ready else "Redis hasn't answered yet") as counted:
+        await wait_for_redis(env, sum(spec.retention.max_bytes for spec in specs()))
         async with open_pipe(env) as client:
             is_ready = True
             log.info("keeper.started")
-            await keep_forever(Kept(client, specs).queues, interval_seconds)
+            kept = Kept(client, specs, counted.only if counted is not None else _nobody_asks)
+            await keep_forever(kept.queues, interval_seconds, counted.note if counted is not None else None)
+
+
+def _nobody_asks(_queues: Collection[str]) -> None:
+    pass
 
 
 class Kept:
     """The queues of a keeper; which they are may change while it runs."""
 
-    def __init__(self, client: Client, specs: Callable[[], Sequence[PoolSpec]]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        specs: Callable[[], Sequence[PoolSpec]],
+        on_change: Callable[[Collection[str]], None] = _nobody_asks,
+    ) -> None:
         self._client = client
         self._specs = specs
-        self._queues: dict[tuple[str, Retention], RedisQueue] = {}
+        self._on_change = on_change
+        self._queues: dict[tuple[str, Retention, Groups | None], RedisQueue] = {}
 
     def queues(self) -> list[tuple[str, RedisQueue]]:
         """Give those that are to be kept now."""
-        wanted = {spec.queue: spec.retention for spec in self._specs()}
-        if set(wanted.items()) != self._queues.keys():
+        wanted = {spec.queue: spec for spec in self._specs()}
+        known = {(spec.queue, spec.retention, spec.groups): spec for spec in wanted.values()}
+        if known.keys() != self._queues.keys():
             log.info("keeper.keeps", queues=list(wanted))
-            self._queues = {(queue, retention): self._open(queue, retention) for queue, retention in wanted.items()}
-        return [(queue, opened) for (queue, _), opened in self._queues.items()]
-
-    def _open(self, queue: str, retention: Retention) -> RedisQueue:
-        return RedisQueue(self._client, queue, runner="", lease_ms=0, retention=retention)
+            self._on_change(wanted.keys())
+            self._queues = {key: open_queue(self._client, spec) for key, spec in known.items()}
+        return [(queue, opened) for (queue, *_), opened in self._queues.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,12 +285,12 @@ class OpenQueue:
 
     spec: PoolSpec
     control: RedisControl
-    limiter: RedisLimiter | None
+    limiters: Sequence[RedisLimiter]
 
     async def usage(self) -> list[Usage]:
-        """Tell how much of the queue's limits is used. Raises QueueUnavailableError."""
+        """Tell how much of the queue's limits is used, but for those of groups. Raises QueueUnavailableError."""
         try:
-            return await self.limiter.usage() if self.limiter is not None else []
+            return [usage for limiter in self.limiters for usage in await limiter.usage()]
         except (*CONNECTION_ERRORS, RedisError) as error:
             raise QueueUnavailableError(f"Redis can't be used: {explain(error)}") from error
 
@@ -270,23 +301,50 @@ async def open_queues(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> Asyn
 
     Raises SettingsError; in the block, QueueUnavailableError names the address and what to do.
     """
-    url = redis_url(env)
-    client = connect(url)
-    try:
-        yield [
-            OpenQueue(spec, RedisControl(client, spec.queue, spec.retention), limiter(client, spec, new_name()))
-            for spec in specs
-        ]
-    except QueueUnavailableError as error:
-        raise QueueUnavailableError(f"{error}\n  - {_what_to_do(error.__cause__, url)}") from error
-    finally:
-        await client.aclose()
+    address = redis_address(env)
+    async with AsyncExitStack() as stack:
+        clients = _Clients(address, stack)
+        try:
+            yield [_open_queue(spec, clients) for spec in specs]
+        except QueueUnavailableError as error:
+            raise QueueUnavailableError(f"{error}\n  - {_what_to_do(error.__cause__, address)}") from error
 
 
-def _what_to_do(cause: BaseException | None, url: str) -> str:
-    address = without_password(url)
+class _Clients:
+    """Clients of the servers that have certain keys: one for all of them, or in a cluster one each."""
+
+    def __init__(self, address: RedisAddress, stack: AsyncExitStack) -> None:
+        self._address = address
+        self._stack = stack
+        self._opened: dict[str, Any] = {}
+
+    def of(self, key: str) -> Any:
+        """Give the client for a key; it connects at its first call."""
+        place = key if self._address.mode == "cluster" else ""
+        if place not in self._opened:
+            self._opened[place] = connect(self._address, place)
+            self._stack.push_async_callback(self._opened[place].aclose)
+        return self._opened[place]
+
+
+def _open_queue(spec: PoolSpec, clients: _Clients) -> OpenQueue:
+    control = RedisControl(clients.of(QueueKeys(spec.queue).pending), spec.queue, spec.retention)
+    make, shared = _make_limiters, [limited for limited in limiters(spec.queue, spec.limits) if limited.per == "queue"]
+    return OpenQueue(
+        spec,
+        control,
+        [make(clients.of(LimiterKeys(limited.name).used), "")(limited.name, limited.windows) for limited in shared],
+    )
+
+
+def _what_to_do(cause: BaseException | None, address: RedisAddress) -> str:
     if isinstance(cause, AuthenticationError | NoPermissionError):
         return f"it answers at {address}; check user and password in REDIS_URL or REDIS_PASSWORD, and the user's rights"
     if isinstance(cause, CONNECTION_ERRORS):
-        return f"check that it runs at {address}; REDIS_URL, or REDIS_HOST and REDIS_PORT, set where it is"
+        return f"check that it runs at {address}{address.tls_hint}; {address.set_by} where it is"
+    if isinstance(cause, OutOfMemoryError):
+        return (
+            f"it answers at {address}, and its memory is full: nothing can be added until jobs are done. Add runners, "
+            "raise its maxmemory, or lower retention.resultSeconds and retention.maxBytes; then try again"
+        )
     return f"it answers at {address}, but couldn't do what was asked"

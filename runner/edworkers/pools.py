@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 from pydantic_core import from_json
 
-from edworkers.adapters.redis.connection import redis_url
+from edworkers.adapters.isolation.terms import find_faults as find_isolation_faults
+from edworkers.adapters.redis.address import redis_address
 from edworkers.core.errors import SettingsError, UnknownQueueError
 from edworkers.core.manifest import API_VERSION, KIND, read_manifest
 from edworkers.core.settings import PoolSpec
@@ -55,8 +56,9 @@ class Pool:
     module: HandlerModule
 
     def faults(self, env: Mapping[str, str]) -> list[str]:
-        """Say what the environment lacks for this pool's handlers."""
-        return [fault for handler in self.module.handlers for fault in handler.faults(env)]
+        """Say what the environment lacks for this pool's handlers, and the machine for their isolation."""
+        lacking = [fault for handler in self.module.handlers for fault in handler.faults(env)]
+        return lacking + find_isolation_faults(self.spec, self.module)
 
 
 def read_manifests(text: str, source: str) -> list[PoolSpec]:
@@ -144,7 +146,7 @@ def make_pools(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> list[Pool]:
         except SettingsError as error:
             faults += error.faults
     try:
-        redis_url(env)
+        redis_address(env)
     except SettingsError as error:
         faults += error.faults
     if faults:
@@ -164,7 +166,7 @@ def look_up(queue: str | None, env: Mapping[str, str], manifest: Path | None = N
     except (SettingsError, UnknownQueueError) as error:
         errors.append(error)
     try:
-        redis_url(env)
+        redis_address(env)
     except SettingsError as error:
         errors.append(error)
     if len(errors) == 1:
@@ -205,7 +207,7 @@ def find_specs(queues: Sequence[str], env: Mapping[str, str], manifest: Path | N
     faults: list[str] = []
     specs = _find_each(queues, env, manifest, faults)
     try:
-        redis_url(env)
+        redis_address(env)
     except SettingsError as error:
         faults += error.faults
     if faults:

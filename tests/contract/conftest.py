@@ -1,27 +1,44 @@
-"""Every test of this folder runs in both worlds."""
+"""Every test of this folder runs in all worlds."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Generator
 
 import pytest
+from tests.contract.cluster_world import on_cluster
 from tests.contract.world import MemoryWorld, World, on_redis
+from tests.integration.redis_kinds import Cluster, serve_cluster
 
 from edworkers.ports import JobQueue, QueueControl
 
 
-@pytest.fixture(params=["memory", "redis"])
-def _url(request: pytest.FixtureRequest) -> str | None:
-    """The address of the Redis, in the world that has one."""
-    url: str | None = request.getfixturevalue("redis_url") if request.param == "redis" else None
-    return url
+@pytest.fixture(scope="session")
+def _shared_cluster() -> Generator[Cluster]:
+    """One cluster for all tests of this process."""
+    with asyncio.Runner() as runner:
+        serving = serve_cluster()
+        cluster = runner.run(serving.__aenter__())
+        yield cluster
+        runner.run(serving.__aexit__(None, None, None))
+
+
+@pytest.fixture(params=["memory", "redis", "cluster"])
+def _redis(request: pytest.FixtureRequest) -> str | Cluster | None:
+    """The Redis, in the worlds that have one."""
+    fixture = {"redis": "redis_url", "cluster": "_shared_cluster"}.get(request.param)
+    found: str | Cluster | None = request.getfixturevalue(fixture) if fixture else None
+    return found
 
 
 @pytest.fixture
-async def world(_url: str | None) -> AsyncGenerator[World]:
-    if _url is None:
+async def world(_redis: str | Cluster | None) -> AsyncGenerator[World]:
+    if _redis is None:
         yield MemoryWorld()
-        return
-    async with on_redis(_url) as redis_world:
-        yield redis_world
+    elif isinstance(_redis, str):
+        async with on_redis(_redis) as redis_world:
+            yield redis_world
+    else:
+        async with on_cluster(_redis) as cluster_world:
+            yield cluster_world
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What the contract needs from each of the two worlds, memory and Redis, beside the ports themselves."""
 
 import contextlib
+import itertools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
@@ -10,6 +11,8 @@ from typing import Any
 import redis
 import redis.asyncio
 
+from edworkers.adapters.redis.address import RedisAddress
+from edworkers.adapters.redis.calls import Client
 from edworkers.adapters.redis.connection import connect
 from edworkers.adapters.redis.control import RedisControl
 from edworkers.adapters.redis.lifeline import RedisLifeline
@@ -17,7 +20,7 @@ from edworkers.adapters.redis.limiter import RedisLimiter
 from edworkers.adapters.redis.queue import RedisQueue
 from edworkers.core.job import read_entry
 from edworkers.core.keys import QueueKeys
-from edworkers.core.settings import Retention, Window
+from edworkers.core.settings import Groups, Retention, Window
 from edworkers.ports import Clock, JobQueue, Lifeline, Limiter, QueueControl
 from edworkers.testing import MemoryBroker, MemoryQueue
 
@@ -51,14 +54,21 @@ class World(ABC):
 
     @abstractmethod
     def queue(
-        self, name: str = QUEUE, *, runner: str = "r", lease_ms: int = LEASE_MS, retention: Retention = RETENTION
+        self,
+        name: str = QUEUE,
+        *,
+        runner: str = "r",
+        lease_ms: int = LEASE_MS,
+        retention: Retention = RETENTION,
+        groups: Groups | None = None,
+        max_inflight: int | None = None,
     ) -> JobQueue: ...
 
     @abstractmethod
     def control(self, name: str = QUEUE, retention: Retention = RETENTION) -> QueueControl: ...
 
     @abstractmethod
-    def limiter(self, *windows: Window, runner: str = "r") -> Limiter: ...
+    def limiter(self, *windows: Window, runner: str = "r", name: str = "limit") -> Limiter: ...
 
     @abstractmethod
     def lifeline(self, queue: JobQueue) -> Lifeline:
@@ -111,16 +121,14 @@ class MemoryWorld(World):
         self.clock = self.broker.clock
         self.zone = "Etc/UTC"
 
-    def queue(
-        self, name: str = QUEUE, *, runner: str = "r", lease_ms: int = LEASE_MS, retention: Retention = RETENTION
-    ) -> MemoryQueue:
-        return self.broker.queue(name, runner=runner, lease_ms=lease_ms, retention=retention)
+    def queue(self, name: str = QUEUE, *, runner: str = "r", **settings: Any) -> MemoryQueue:
+        return self.broker.queue(name, runner=runner, **{"lease_ms": LEASE_MS, "retention": RETENTION, **settings})
 
     def control(self, name: str = QUEUE, retention: Retention = RETENTION) -> QueueControl:
         return self.broker.control(name, retention)
 
-    def limiter(self, *windows: Window, runner: str = "r") -> Limiter:  # noqa: ARG002
-        return self.broker.limiter("limit", windows)
+    def limiter(self, *windows: Window, runner: str = "r", name: str = "limit") -> Limiter:  # noqa: ARG002
+        return self.broker.limiter(name, windows)
 
     def lifeline(self, queue: JobQueue) -> Lifeline:
         assert isinstance(queue, MemoryQueue)
@@ -146,7 +154,7 @@ class MemoryWorld(World):
     async def raw_places(self, queue: str) -> dict[str, list[bytes]]:
         store = self.broker.store(queue)
         return {
-            "pending": [*reversed(store.arrived), *reversed(store.pending)],
+            "pending": [*store.fair.in_order(), *reversed(store.arrived), *reversed(store.pending)],
             "inflight": list(store.inflight.values()),
             "inflight receipts": [receipt.encode() for receipt in store.inflight],
             "lease": [receipt.encode() for receipt in store.lease],
@@ -172,7 +180,8 @@ local ms, day = tonumber(ARGV[1]), 86400000
 for _, key in ipairs(redis.call('KEYS', '*')) do
   local kind = redis.call('TYPE', key).ok
   local left = redis.call('PTTL', key)
-  if kind == 'zset' then
+  local is_time = not (string.match(key, ':fair$') or string.match(key, ':turns$') or string.match(key, ':shares$'))
+  if kind == 'zset' and is_time then
     for _, member in ipairs(redis.call('ZRANGE', key, 0, -1)) do redis.call('ZINCRBY', key, -ms, member) end
   elseif string.match(key, ':used$') then
     for _, field in ipairs(redis.call('HKEYS', key)) do
@@ -192,7 +201,7 @@ end
 class LossyClient:
     """Sends commands as runners do; on demand its connection breaks just before a reply."""
 
-    def __init__(self, client: "redis.asyncio.Redis") -> None:
+    def __init__(self, client: Client) -> None:
         self._client: Any = client
         self.loses_next = False
 
@@ -207,24 +216,32 @@ class LossyClient:
 class RedisWorld(World):
     """The queue as it runs in production."""
 
-    def __init__(self, url: str, client: "redis.asyncio.Redis") -> None:
+    def __init__(self, url: str | RedisAddress, client: Client) -> None:
         self.url = url
         self.client: Any = client
         self.clock = MachineClock()
         self._lossy = LossyClient(client)
+        self._calls = itertools.count(1)
         # Etc/GMT+5 lies 5 hours west of Greenwich.
         self.zone = f"Etc/GMT{int(time.time()) // 3600 % 24 - 12:+d}"
 
-    def queue(
-        self, name: str = QUEUE, *, runner: str = "r", lease_ms: int = LEASE_MS, retention: Retention = RETENTION
-    ) -> RedisQueue:
-        return RedisQueue(self._lossy, name, runner=runner, lease_ms=lease_ms, retention=retention)
+    def client_of(self, queue: str) -> Any:  # noqa: ARG002
+        """A client of the server that has a queue."""
+        return self.client
+
+    def servers(self) -> list[Any]:
+        """A client of each server."""
+        return [self.client]
+
+    def queue(self, name: str = QUEUE, *, runner: str = "r", **settings: Any) -> RedisQueue:
+        usual = {"lease_ms": LEASE_MS, "retention": RETENTION}
+        return RedisQueue(self._lossy, name, runner=runner, **{**usual, **settings})
 
     def control(self, name: str = QUEUE, retention: Retention = RETENTION) -> QueueControl:
-        return RedisControl(self.client, name, retention)
+        return RedisControl(self.client_of(name), name, retention)
 
-    def limiter(self, *windows: Window, runner: str = "r") -> Limiter:
-        return RedisLimiter(self._lossy, "limit", windows, runner=runner, now=self.clock.now)
+    def limiter(self, *windows: Window, runner: str = "r", name: str = "limit") -> Limiter:
+        return RedisLimiter(self._lossy, name, windows, runner=runner, now=self.clock.now, calls=self._calls)
 
     def lifeline(self, queue: JobQueue) -> Lifeline:
         assert isinstance(queue, RedisQueue)
@@ -235,16 +252,19 @@ class RedisWorld(World):
         await self.client.execute_command("RPUSH" if urgent else "LPUSH", QueueKeys(queue).pending, *payloads)
 
     async def advance(self, seconds: float) -> None:
-        await self.client.execute_command("EVAL", _MAKE_OLDER, 0, round(seconds * 1000))
+        for server in self.servers():
+            await server.execute_command("EVAL", _MAKE_OLDER, 0, round(seconds * 1000))
 
     async def expire_leases(self, queue: str = QUEUE) -> None:
         key = QueueKeys(queue).lease
-        for receipt in await self.client.zrange(key, 0, -1):
-            await self.client.zincrby(key, -_FAR_MS, receipt)
+        client = self.client_of(queue)
+        for receipt in await client.zrange(key, 0, -1):
+            await client.zincrby(key, -_FAR_MS, receipt)
 
     async def leases(self, queue: str = QUEUE) -> dict[str, float]:
-        deadlines = await self.client.zrange(QueueKeys(queue).lease, 0, -1, withscores=True)
-        seconds, microseconds = await self.client.time()
+        client = self.client_of(queue)
+        deadlines = await client.zrange(QueueKeys(queue).lease, 0, -1, withscores=True)
+        seconds, microseconds = await client.time()
         now = seconds + microseconds / 1e6
         return {receipt.decode(): deadline / 1000 - now for receipt, deadline in deadlines}
 
@@ -254,13 +274,13 @@ class RedisWorld(World):
     async def raw_places(self, queue: str) -> dict[str, list[bytes]]:
         k = QueueKeys(queue)
         # In one step, as a runner may be at work meanwhile.
-        async with self.client.pipeline(transaction=True) as pipe:
+        async with self.client_of(queue).pipeline(transaction=True) as pipe:
             pipe.lrange(k.pending, 0, -1).lrange(k.arrived, 0, -1)
             pipe.hgetall(k.inflight).zrange(k.lease, 0, -1)
-            pipe.hgetall(k.entries).zrange(k.delayed, 0, -1)
-            pending, arrived, inflight, lease, entries, delayed = await pipe.execute()
+            pipe.hgetall(k.entries).zrange(k.delayed, 0, -1).zrange(k.fair, 0, -1)
+            pending, arrived, inflight, lease, entries, delayed, fair = await pipe.execute()
         return {
-            "pending": [*reversed(arrived), *reversed(pending)],
+            "pending": [*(member.split(b"\0", 2)[2] for member in fair), *reversed(arrived), *reversed(pending)],
             "inflight": list(inflight.values()),
             "inflight receipts": list(inflight),
             "lease": lease,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edworkers import pools
-from edworkers.adapters.redis.connection import redis_url
+from edworkers.adapters.redis.address import redis_url
 from edworkers.cli.run import process_count, run_options
 from edworkers.handlers.registry import PLATFORM, concurrency_variable, find_module
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import exceptions
 
-from edworkers.adapters.redis.connection import explain, is_outage, redis_url, without_password
+from edworkers.adapters.redis.address import redis_url, without_password
+from edworkers.adapters.redis.connection import Outage, explain, is_outage
 from edworkers.core.errors import SettingsError
 
 
@@ -108,6 +109,10 @@ def test_no_password_whatever_is_shown(password: str) -> None:
         exceptions.MasterDownError("Link with MASTER is down and replica-serve-stale-data is set to 'no'."),
         exceptions.ClusterDownError("The cluster is down"),
         exceptions.ResponseError("MISCONF Redis is configured to save RDB snapshots, but it can't persist on disk."),
+        exceptions.MovedError("5061 127.0.0.1:7001"),
+        exceptions.AskError("5061 127.0.0.1:7001"),
+        exceptions.TryAgainError("Multiple keys request during rehashing of slot"),
+        exceptions.ResponseError("UNBLOCKED force unblock from blocking operation, instance state changed"),
         exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."),
         exceptions.ResponseError("Error running script: @user_script: 7: -OOM command not allowed"),
         ConnectionRefusedError("refused"),
@@ -140,6 +145,8 @@ def test_what_waiting_does_not_mend_is_not_waited_for(error: Exception) -> None:
     [
         (exceptions.ConnectionError("Error 111 connecting to redis:6379."), "111 connecting to redis:6379."),
         (TimeoutError(), "TimeoutError"),
+        (exceptions.MovedError("5061 10.0.0.1:7001"), "slot 5061 of the cluster has moved"),
+        (exceptions.AskError("5061 10.0.0.1:7001"), "slot 5061 of the cluster moves"),
         (exceptions.AuthenticationError("WRONGPASS"), "the user or the password is wrong or missing (WRONGPASS)"),
     ],
 )
@@ -162,7 +169,12 @@ def test_a_wrong_database_a_wrong_tls_and_a_wrong_port_are_told_together() -> No
     assert [fault.partition(":")[0] for fault in refused.value.faults] == ["REDIS_PORT", "REDIS_DATABASE", "REDIS_TLS"]
 
 
-@pytest.mark.parametrize("name", ["REDIS_SENTINELS", "REDIS_NODES"])
-def test_a_kind_of_redis_that_cant_be_used_yet_is_refused_instead_of_another_being_used(name: str) -> None:
-    with pytest.raises(SettingsError, match=f"{name}: .* can't be used yet"):
-        redis_url({name: "redis-0:6379,redis-1:6379"})
+def test_pauses_of_an_outage_grow_to_two_seconds_and_no_two_runners_wait_alike() -> None:
+    outages = [Outage("try") for _ in range(50)]
+    longest = [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0]
+    for most in longest:
+        pauses = [outage.failed(redis.ConnectionError("refused")) for outage in outages]
+        assert all(most / 2 <= pause <= most for pause in pauses)
+        assert len(set(pauses)) > 40
+    outages[0].over()
+    assert outages[0].failed(redis.ConnectionError("refused")) <= 0.1

@@ -63,6 +63,18 @@ def schema(
     show_schema(queue, pool)
 
 
+@commands.command(rich_help_panel=_PANEL)
+def acl(
+    *,
+    queue: Annotated[list[str] | None, typer.Option(help="only for this queue and its limits; may be repeated")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print users of Redis with the least rights that each needs, as commands for redis-cli."""
+    from edworkers.cli.acl import show_acl
+
+    show_acl(queue or [], as_json=as_json)
+
+
 @dead_letters.command("list")
 def list_dead(
     queue: Queue,

@@ -18,7 +18,9 @@ class Client(Protocol):
         ...
 
 
-async def run_script(client: Client, name: str, keys: Sequence[str], args: Sequence[str | bytes | int | float]) -> Any:
+async def run_script(
+    client: Client, name: str, keys: Sequence[str | bytes], args: Sequence[str | bytes | int | float]
+) -> Any:
     """Run a script by its SHA-1; a server that has forgotten it is given its text."""
     wanted = script(name)
     try:

@@ -1,14 +1,13 @@
-"""Connections to Redis, made from the environment; nothing is ever sent twice behind our back."""
+"""Connections to Redis, and what its errors mean; nothing is ever sent twice behind our back."""
 
 import asyncio
 import random
 import re
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import hiredis
 import redis
@@ -16,98 +15,44 @@ import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
     MasterDownError,
+    MovedError,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
+    TryAgainError,
 )
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from edworkers.core.errors import QueueUnavailableError, SettingsError, UnsafeRedisError
+from edworkers.adapters.redis.address import Host, RedisAddress, parse_address
+from edworkers.adapters.redis.whereabouts import Question, Whereabouts, whereabouts
+from edworkers.core.errors import QueueUnavailableError
 from edworkers.telemetry import log
 
 SOCKET_TIMEOUT_SECONDS = 5.0
 CONNECT_TIMEOUT_SECONDS = 3.0
-_SCHEMES = ("redis", "rediss")
-_TLS = {"": False, "false": False, "0": False, "no": False, "true": True, "1": True, "yes": True}
-_PASSING = re.compile(r"(^|-)(OOM|MISCONF|BUSY|NOREPLICAS|TRYAGAIN|READONLY|MASTERDOWN|CLUSTERDOWN|LOADING)\b")
+_PASSING = re.compile(
+    r"(^|-)(OOM|MISCONF|BUSY|NOREPLICAS|TRYAGAIN|READONLY|MASTERDOWN|CLUSTERDOWN|LOADING|UNBLOCKED)\b"
+)
 """Errors that pass without anyone mending settings, some of which redis-py has no type for."""
-_OLDEST_SERVER = (6, 2)
+_PASSING_TYPES = (
+    OutOfMemoryError,
+    BusyLoadingError,
+    ReadOnlyError,
+    ClusterDownError,
+    MasterDownError,
+    TryAgainError,
+    AskError,  # and MovedError, which is one
+)
 
 Result = TypeVar("Result")
 
 CONNECTION_ERRORS = (redis.ConnectionError, redis.TimeoutError, OSError, asyncio.TimeoutError)
-
-
-def redis_url(env: Mapping[str, str]) -> str:
-    """Find the address: REDIS_URL, or REDIS_HOST, REDIS_PORT, REDIS_PASSWORD, and what else is known of it.
-
-    Raises SettingsError with every fault.
-    """
-    url = env.get("REDIS_URL", "")
-    faults = _url_faults(url) if url else [*_port_faults(env), *_database_faults(env), *_mode_faults(env)]
-    if faults:
-        raise SettingsError("Redis' address can't be used:", faults)
-    if url:
-        return url
-    user, password = (quote(env.get(name, ""), safe="") for name in ("REDIS_USERNAME", "REDIS_PASSWORD"))
-    credentials = f"{user}:{password}@" if user or password else ""
-    host = env.get("REDIS_HOST") or "127.0.0.1"
-    scheme = "rediss" if _TLS.get(env.get("REDIS_TLS", "").lower()) else "redis"
-    database = env.get("REDIS_DATABASE") or "0"
-    return f"{scheme}://{credentials}{f'[{host}]' if ':' in host else host}:{_port(env)}/{database}"
-
-
-def _database_faults(env: Mapping[str, str]) -> list[str]:
-    faults: list[str] = []
-    database, tls = env.get("REDIS_DATABASE") or "0", env.get("REDIS_TLS", "")
-    if not (database.isascii() and database.isdigit() and int(database) < 2**16):
-        faults.append(f"REDIS_DATABASE: {database!r} is no database; give a number such as 0")
-    if tls.lower() not in _TLS:
-        faults.append(f"REDIS_TLS: {tls!r} is neither true nor false")
-    return faults
-
-
-def _mode_faults(env: Mapping[str, str]) -> list[str]:
-    # To pass over them would be to work on another Redis than the one that was meant.
-    return [
-        f"{name}: a Redis behind {what} can't be used yet; set REDIS_HOST or REDIS_URL to a single Redis instead"
-        for name, what in (("REDIS_SENTINELS", "Sentinel"), ("REDIS_NODES", "Redis Cluster"))
-        if env.get(name)
-    ]
-
-
-def _url_faults(url: str) -> list[str]:
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in _SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        valid = False
-    return [] if valid else ["REDIS_URL: must look like redis://:password@host:6379/0, or rediss:// for TLS"]
-
-
-def _port(env: Mapping[str, str]) -> str:
-    """Read the port; Kubernetes sets REDIS_PORT to tcp://10.0.0.7:6379 beside a Service whose name is redis."""
-    port = env.get("REDIS_PORT") or "6379"
-    return port.rpartition(":")[2] if port.startswith("tcp://") else port
-
-
-def _port_faults(env: Mapping[str, str]) -> list[str]:
-    port = _port(env)
-    if port.isascii() and port.isdigit() and 0 < int(port) < 65536:
-        return []
-    return [f"REDIS_PORT: {env.get('REDIS_PORT')!r} is no port; give a number from 1 to 65535"]
-
-
-def without_password(url: str) -> str:
-    """Write the address for people to read."""
-    parts = urlsplit(url)
-    name = parts.hostname or ""
-    host = f"{f'[{name}]' if ':' in name else name}:{parts.port or 6379}"
-    return urlunsplit((parts.scheme, f"***@{host}" if parts.password else host, parts.path, "", ""))
 
 
 class _PackedByHiredis:
@@ -135,68 +80,168 @@ class _PackedByHiredis:
                 self._writer.transport.abort()
 
 
-class _Connection(_PackedByHiredis, redis.asyncio.Connection):
+class _Finding:
+    """Connects to the server that has the key now: which one that is, is asked anew each time."""
+
+    def __init__(self, *, place: Whereabouts | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.place = place
+
+    async def connect_check_health(self: Any, check_health: bool = True, retry_socket_connect: bool = True) -> None:  # noqa: FBT001, FBT002 - as redis-py calls it
+        if self.place is None or self.is_connected:
+            await super().connect_check_health(check_health, retry_socket_connect)  # type: ignore[misc]
+            return
+        self.host, self.port = await find_host(self.place)
+        await super().connect_check_health(check_health, retry_socket_connect)  # type: ignore[misc]
+        if self.place.must_be_master:
+            await self._check_role()
+
+    async def _check_role(self: Any) -> None:
+        await self.send_command("ROLE", check_health=False)
+        role = await self.read_response()
+        if role[0] != b"master":
+            await self.disconnect(nowait=True)
+            raise _no_master(self.host, self.port)
+
+
+class _Connection(_Finding, _PackedByHiredis, redis.asyncio.Connection):
     pass
 
 
-class _TLSConnection(_PackedByHiredis, redis.asyncio.SSLConnection):
+class _TLSConnection(_Finding, _PackedByHiredis, redis.asyncio.SSLConnection):
     pass
 
 
-def connection_pool(url: str) -> "redis.asyncio.ConnectionPool":
-    """Say how to connect; nothing is opened yet."""
-    pool = redis.asyncio.ConnectionPool.from_url(
-        url,
+class _BlockingFinding:
+    """As `_Finding`, for a thread."""
+
+    def __init__(self, *, place: Whereabouts | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.place = place
+
+    def connect_check_health(self: Any, check_health: bool = True, retry_socket_connect: bool = True) -> None:  # noqa: FBT001, FBT002 - as redis-py calls it
+        if self.place is None or self._sock:
+            super().connect_check_health(check_health, retry_socket_connect)  # type: ignore[misc]
+            return
+        self.host, self.port = self.place.ask(ask)
+        super().connect_check_health(check_health, retry_socket_connect)  # type: ignore[misc]
+        if self.place.must_be_master:
+            self._check_role()
+
+    def _check_role(self: Any) -> None:
+        self.send_command("ROLE", check_health=False)
+        if self.read_response()[0] != b"master":
+            self.disconnect()
+            raise _no_master(self.host, self.port)
+
+
+class _BlockingConnection(_BlockingFinding, redis.Connection):
+    pass
+
+
+class _BlockingTLSConnection(_BlockingFinding, redis.SSLConnection):
+    pass
+
+
+def _no_master(host: str, port: int) -> Exception:
+    return redis.ConnectionError(f"{host}:{port} is no master any more, or not yet")
+
+
+async def find_host(place: Whereabouts) -> Host:
+    """Ask where the server of a key is. Raises redis.ConnectionError, or what refuses us."""
+    return await place.ask_async(ask_async)
+
+
+async def ask_async(address: RedisAddress, question: Question) -> Any:
+    """Ask one question on a connection of its own. Raises what redis-py raises."""
+    pool: Any = connection_pool(address)
+    connection = pool.make_connection()
+    try:
+        await connection.connect()
+        await connection.send_command(*question, check_health=False)
+        return await connection.read_response(timeout=CONNECT_TIMEOUT_SECONDS)
+    finally:
+        await connection.disconnect(nowait=True)
+
+
+def ask(address: RedisAddress, question: Question) -> Any:
+    """Ask one question on a connection of its own, in a thread that may wait. Raises what redis-py raises."""
+    connection = blocking_connection(address, CONNECT_TIMEOUT_SECONDS)
+    try:
+        connection.connect()
+        connection.send_command(*question, check_health=False)
+        return connection.read_response()
+    finally:
+        connection.disconnect()
+
+
+def _options(address: RedisAddress) -> dict[str, Any]:
+    host = address.hosts[0]
+    return {
+        "host": host.name,
+        "port": host.port,
+        "username": address.username or None,
+        "password": address.password or None,
+        "db": address.database,
+        "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "socket_keepalive": True,
+        "health_check_interval": 0,
+        "protocol": 3,
+        # Neither says anything that we need, and a user of Redis would need rights for them.
+        "driver_info": None,
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        **address.options,
+    }
+
+
+def connection_pool(address: RedisAddress | str, key: str = "") -> "redis.asyncio.ConnectionPool":
+    """Say how to connect to the server that has a key; nothing is opened yet."""
+    to = parse_address(address) if isinstance(address, str) else address
+    options: dict[str, Any] = {"socket_timeout": SOCKET_TIMEOUT_SECONDS, **_options(to)}
+    return redis.asyncio.ConnectionPool(
+        connection_class=_TLSConnection if to.tls else _Connection,
+        place=whereabouts(to, key),
         retry=AsyncRetry(NoBackoff(), 0),
-        socket_timeout=SOCKET_TIMEOUT_SECONDS,
-        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        socket_keepalive=True,
-        health_check_interval=0,
-        protocol=3,
+        **options,
     )
-    pool.connection_class = _TLSConnection if url.startswith("rediss:") else _Connection
-    return pool
 
 
-def connect(url: str) -> "redis.asyncio.Redis":
-    """Make a client of one connection, opened at its first command."""
-    client = redis.asyncio.Redis(connection_pool=connection_pool(url), single_connection_client=True)
+def connect(address: RedisAddress | str, key: str = "") -> "redis.asyncio.Redis":
+    """Make a client of one connection to the server that has a key, opened at its first command."""
+    client = redis.asyncio.Redis(connection_pool=connection_pool(address, key), single_connection_client=True)
     client.auto_close_connection_pool = True
     return client
 
 
-def blocking_connection(url: str, timeout_seconds: float) -> Any:
+def blocking_connection(address: RedisAddress | str, timeout_seconds: float, key: str = "") -> Any:
     """Make a connection for a thread, whose replies may take up to `timeout_seconds`; nothing is opened yet."""
-    pool: redis.ConnectionPool = redis.ConnectionPool.from_url(
-        url,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=timeout_seconds,
-        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        socket_keepalive=True,
-        health_check_interval=0,
-        protocol=3,
-    )
-    return pool.make_connection()
+    to = parse_address(address) if isinstance(address, str) else address
+    kind: Any = _BlockingTLSConnection if to.tls else _BlockingConnection
+    options = {**_options(to), "socket_timeout": timeout_seconds}
+    return kind(place=whereabouts(to, key), retry=Retry(NoBackoff(), 0), **options)
 
 
 def explain(error: BaseException) -> str:
     """Say in a few words why Redis can't be used."""
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {getattr(error, 'reason', None) or error}"
+    tls = error if isinstance(error, ssl.SSLError) else error.__context__
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        return f"the certificate of Redis can't be trusted: {tls.verify_message}"
+    if isinstance(tls, ssl.SSLError):
+        return f"TLS failed: {tls.reason or tls}"
     text = (str(error) or type(error).__name__).removeprefix("Error ").strip()
     if isinstance(error, AuthenticationError):
         return f"the user or the password is wrong or missing ({text})"
+    if isinstance(error, AskError):
+        return f"slot {error.slot_id} of the cluster {'has moved' if isinstance(error, MovedError) else 'moves'}"
     return text
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether it is worth trying again: Redis is away, starting or full, not wrongly addressed."""
+    """Whether it is worth trying again: Redis is away, starting or full or somewhere else, not wrongly addressed."""
     if isinstance(error, AuthenticationError | NoPermissionError):
         return False
-    if isinstance(error, OutOfMemoryError | BusyLoadingError | ReadOnlyError | ClusterDownError | MasterDownError):
-        return True
     # Before Redis 7, what a script met with stands inside of another error.
-    return isinstance(error, CONNECTION_ERRORS) or _PASSING.search(str(error)) is not None
+    return isinstance(error, (*CONNECTION_ERRORS, *_PASSING_TYPES)) or _PASSING.search(str(error)) is not None
 
 
 class Outage:
@@ -246,20 +291,3 @@ async def until_answered(what: str, call: Callable[[bool], Awaitable[Result]]) -
         else:
             outage.over()
             return result
-
-
-async def check_server(client: "redis.asyncio.Redis") -> None:
-    """Refuse a Redis that is too old, or that throws keys away when its memory is full.
-
-    Raises UnsafeRedisError.
-    """
-    info: dict[str, Any] = await client.info()
-    version = str(info.get("redis_version", "0"))
-    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_SERVER:
-        raise UnsafeRedisError(f"Redis {version} is too old: edworkers needs 6.2 or later")
-    policy = info.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction":
-        raise UnsafeRedisError(
-            f"this Redis deletes keys when its memory is full (maxmemory-policy {policy}), and so would lose jobs; "
-            "set it with: redis-cli CONFIG SET maxmemory-policy noeviction"
-        )

@@ -6,9 +6,11 @@ from typing import Any, TypeVar
 import redis
 import redis.asyncio
 from pydantic_core import from_json
+from redis.exceptions import AskError, OutOfMemoryError, ReadOnlyError
 
 from edworkers.adapters.redis.calls import enqueue_arguments, run_script
 from edworkers.adapters.redis.connection import CONNECTION_ERRORS, explain
+from edworkers.adapters.redis.depths import depth_commands, read_depths
 from edworkers.core.errors import QueueUnavailableError
 from edworkers.core.keys import QueueKeys
 from edworkers.core.lifecycle import State
@@ -16,9 +18,6 @@ from edworkers.core.settings import Retention
 from edworkers.ports import Depths, Enqueue, JobRecord
 
 Result = TypeVar("Result")
-
-RUNNER_SECONDS = 60
-"""How long a runner counts after its last sign of life; as in renew.lua."""
 
 
 class RedisControl:
@@ -32,12 +31,36 @@ class RedisControl:
 
     async def _ask(self, call: Callable[[], Awaitable[Result]]) -> Result:
         try:
-            return await call()
+            return await self._where_it_is(call)
         except (*CONNECTION_ERRORS, redis.RedisError) as error:
             raise QueueUnavailableError(f"Redis can't be used: {explain(error)}") from error
 
+    async def _where_it_is(self, call: Callable[[], Awaitable[Result]]) -> Result:
+        """Call again, once, at the server that has the queue now: the one that says it hasn't did nothing."""
+        try:
+            return await call()
+        except (AskError, ReadOnlyError):
+            await self._client.connection_pool.disconnect()
+            return await call()
+
     async def _run(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         return await self._ask(lambda: run_script(self._client, name, keys, args))
+
+    async def _read_together(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Read in one step, for a job that moves must not be seen in both places, nor in none.
+
+        A Redis whose memory is full takes no transaction, not even of reads: then another step may come between.
+        """
+        try:
+            return await self._read(commands, transaction=True)
+        except OutOfMemoryError:
+            return await self._read(commands, transaction=False)
+
+    async def _read(self, commands: Sequence[tuple[Any, ...]], *, transaction: bool) -> list[Any]:
+        async with self._client.pipeline(transaction=transaction) as pipe:
+            for words in commands:
+                pipe.execute_command(*words)
+            return list(await pipe.execute())
 
     async def enqueue(self, jobs: Sequence[Enqueue]) -> list[bool]:
         """Add jobs; False for each that is a duplicate."""
@@ -48,39 +71,27 @@ class RedisControl:
         """Count the queue."""
         k = self._keys
 
-        async def count() -> list[Any]:
-            async with self._client.pipeline(transaction=True) as pipe:
-                pipe.llen(k.pending).llen(k.arrived).hlen(k.inflight).zcard(k.delayed).zcard(k.dead)
-                pipe.exists(k.paused).exists(k.throttled).pttl(k.gate).hgetall(k.totals)
-                pipe.zrange(k.runners, 0, -1, withscores=True).time()
-                replies: list[Any] = await pipe.execute()
-                return replies
+        async def count() -> Depths:
+            *replies, (seconds, microseconds) = await self._read_together([*depth_commands(k), ("TIME",)])
+            return await read_depths(self._client, k, replies, seconds * 1000 + microseconds // 1000)
 
-        pending, arrived, inflight, delayed, dead, paused, throttled, gate, *rest = await self._ask(count)
-        totals, runners, now = rest
-        return Depths(
-            queue=k.queue,
-            pending=pending + arrived,
-            inflight=inflight,
-            delayed=delayed,
-            dead=dead,
-            paused=bool(paused),
-            throttled=bool(throttled),
-            gate_ms=max(gate, 0),
-            runners=sum(seen / 1000 > now[0] - RUNNER_SECONDS for _, seen in runners),
-            totals={name.decode(): int(value) for name, value in totals.items()},
-        )
+        return await self._ask(count)
 
     async def find(self, job_id: str) -> JobRecord | None:
         """Look up the record of a job."""
         k = self._keys
 
         async def read() -> list[Any]:
-            fields: dict[bytes, bytes] = await self._client.hgetall(k.job(job_id))
-            origin = fields.get(b"origin", b"")
-            async with self._client.pipeline(transaction=True) as pipe:
-                pipe.zscore(k.delayed, job_id).zscore(k.delayed, origin).zscore(k.lease, fields.get(b"receipt", origin))
-                return [fields, *(await pipe.execute())]
+            names = await self._client.hmget(k.job(job_id), "origin", "receipt")
+            while True:
+                origin = names[0] or b""
+                held = ("ZSCORE", k.lease, names[1] or origin)
+                places = [("ZSCORE", k.delayed, job_id), ("ZSCORE", k.delayed, origin), held]
+                found = await self._read_together([("HGETALL", k.job(job_id)), *places])
+                seen = [found[0].get(b"origin"), found[0].get(b"receipt")]
+                if seen == names:
+                    return found
+                names = seen  # delivered anew meanwhile
 
         fields, due, due_again, lease = await self._ask(read)
         # A job whose runner was lost waits under the receipt of its first delivery: its id isn't known there.

@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, OutOfMemoryError
 
+from edworkers.adapters.redis.address import RedisAddress
 from edworkers.adapters.redis.connection import Outage, blocking_connection, is_outage
 from edworkers.adapters.redis.scripts import script
 from edworkers.core.keys import QueueKeys
@@ -33,18 +34,23 @@ CycleCall = Callable[[Sequence[Settlement], Sequence[Start], int], tuple[list[st
 
 
 class RedisLifeline:
-    """The `Lifeline` port on Redis. `guard`, if given, is called in the thread at least every half second."""
+    """The `Lifeline` port on Redis. `guard`, if given, is called in the thread at least every half second.
+
+    `on_renewed` too, with the time (of `time.monotonic`) at which a renewal began that Redis has answered.
+    """
 
     def __init__(
         self,
-        url: str,
+        address: RedisAddress | str,
         queue: str,
         *,
         runner: str,
         lease_ms: int,
         cycle_call: CycleCall,
         guard: Callable[[], None] = lambda: None,
+        on_renewed: Callable[[float], None] = lambda _began: None,
     ) -> None:
+        self._on_renewed = on_renewed
         self._cycle_call = cycle_call
         self._keys = QueueKeys(queue)
         self._runner = runner
@@ -52,7 +58,7 @@ class RedisLifeline:
         self._guard = guard
         # A Redis that doesn't answer within a third of the lease is given up, so that there is time to try again.
         self._tick = min(_SHORT_WAIT_SECONDS, self._lease / 6)
-        self._connection: Any = blocking_connection(url, self._lease / 3 + 1)
+        self._connection: Any = blocking_connection(address, self._lease / 3 + 1, self._keys.pending)
         self._held: dict[str, str] = {}
         self._renewed_at = self._safe_at = time.monotonic()
         self._was_late = False
@@ -178,6 +184,7 @@ class RedisLifeline:
         args = (round(self._lease * 1000), self._runner, len(held), *held.keys(), *held.values())
         lost, cancelled = self._run_script("renew", keys, args)
         self._renewed_at = self._safe_at = began
+        self._on_renewed(began)
         # What was settled meanwhile has no lease any more, and isn't lost.
         gone = [receipt for receipt in (raw.decode() for raw in lost) if receipt in self._held]
         if gone:
@@ -197,7 +204,15 @@ class RedisLifeline:
         until_renewal = self._lease / 3 - (time.monotonic() - self._renewed_at)
         seconds = max(min(until_renewal, _SHORT_WAIT_SECONDS if self._held else self._idle_wait()), 0.01)
         keys = self._keys
-        if self._command("BLMOVE", keys.pending, keys.arrived, "RIGHT", "RIGHT", f"{seconds:.3f}") is not None:
+        try:
+            job = self._command("BLMOVE", keys.pending, keys.arrived, "RIGHT", "RIGHT", f"{seconds:.3f}")
+        except OutOfMemoryError:
+            # Redis moves nothing where its memory is full, but by scripts: the runner looks by itself, now and then.
+            with self._changed:
+                self._changed.wait(min(seconds, self._tick))
+            self._woken()
+            return
+        if job is not None:
             self._woken()
 
     def _idle_wait(self) -> float:

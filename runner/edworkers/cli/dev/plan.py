@@ -137,6 +137,7 @@ def _make_pools(specs: Sequence[PoolSpec], env: Mapping[str, str], faults: list[
 def _own_port(env: Mapping[str, str], port: int | None, faults: list[str]) -> int | None:
     """Choose the port of dev's own Redis; 0 for any that is free. None where a Redis is configured."""
     configured = [name for name in ("REDIS_URL", "REDIS_HOST") if name in env]
+    configured += [name for name in ("REDIS_SENTINELS", "REDIS_NODES") if env.get(name)]
     if configured and port is not None:
         faults.append(f"--port: is for the Redis that dev starts, but {configured[0]} is set; leave one of them out")
     if configured:

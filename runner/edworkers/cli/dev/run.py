@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import TypeVar
 
-from edworkers.adapters.redis.connection import redis_url
+from edworkers.adapters.redis.address import redis_url
 from edworkers.cli.dev.plan import Plan
 from edworkers.cli.dev.redis import own_redis
 from edworkers.cli.dev.show import Addresses, show_delivery, show_start

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from rich.console import Console
 from rich.text import Text
 
-from edworkers.adapters.redis.connection import without_password
+from edworkers.adapters.redis.address import without_password
 from edworkers.cli.dev.plan import USUAL_PORT, Plan
 from edworkers.cli.dev.redis import FOLDER
 from edworkers.cli.local import own_command

@@ -1,0 +1,90 @@
+"""Users of Redis with the least rights that each needs, written as ACL rules."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from edworkers.adapters.redis.scripts import script
+
+_WORD = re.compile(r"'([A-Z]{3,})'")
+_OPTIONS = {"WITHSCORES", "WITHVALUES", "LIMIT", "RIGHT", "LEFT"}
+"""Words in capitals in the scripts that are no commands."""
+
+_CONNECT = ("ping", "select", "role", "cluster|slots")
+"""HELLO and AUTH need no right. ROLE is asked of a master that Sentinel named, CLUSTER SLOTS of a node."""
+_RUN = ("eval", "evalsha")
+_COUNT = ("llen", "hlen", "zcard", "scard", "exists", "pttl", "type")
+_READ = (
+    *("hgetall", "hget", "hmget", "lrange", "lindex", "zrange", "zrevrange", "zrangebyscore", "zscore"),
+    *("smembers", "ttl", "time", "multi", "exec"),
+)
+_OF_OPERATORS = ("cancel", "replay", "drop")
+_OF_PRODUCERS = ("enqueue",)
+_OF_KEEPERS = (
+    *("reap", "promote", "trim", "repair", "free", "unsorted", "sort", "set_aside", "head"),
+    *_OF_PRODUCERS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One user of Redis."""
+
+    name: str
+    what: str
+    commands: tuple[str, ...]
+    """What it may do, sorted."""
+    hears: bool = False
+    """Whether it uses the channel by which runners are told."""
+    limits: bool = False
+    """Whether it uses the counters of limits."""
+
+    def rule(self, queues: Sequence[str]) -> str:
+        """Write the command that makes it; no queues are all queues."""
+        keys = [f"~edworkers:{{{queue}}}:*" for queue in queues] or ["~edworkers:*"]
+        if queues and self.limits:
+            keys += [f"~edworkers:{{limit:{queue}}}:*" for queue in queues]
+        channels = [f"&edworkers:{{{queue}}}:events" for queue in queues] or ["&edworkers:*"]
+        words = [*keys, *(channels if self.hears else ()), *(f"+{command}" for command in self.commands)]
+        return f"ACL SETUSER edworkers-{self.name} reset on >CHANGE-ME {' '.join(words)}"
+
+
+def _in_scripts(names: Sequence[str]) -> set[str]:
+    """Find the commands in these scripts: Redis asks for the right to each of them, too."""
+    words = {word for name in names for word in _WORD.findall(script(name).text)}
+    return {word.lower() for word in words - _OPTIONS}
+
+
+def _all_scripts() -> list[str]:
+    found = (files(__package__ or "") / "lua").iterdir()
+    return sorted(file.name.removesuffix(".lua") for file in found if file.name.endswith(".lua"))
+
+
+def _sorted(*commands: str) -> tuple[str, ...]:
+    return tuple(sorted({*_CONNECT, *commands}))
+
+
+def users() -> list[User]:
+    """Give every user there is a use for, the least powerful first."""
+    of_runners = [name for name in _all_scripts() if name not in _OF_OPERATORS]
+    background = ("info", *_RUN, *_COUNT, *_READ, "lrem", "unlink")
+    running = _sorted(*background, *_in_scripts(of_runners), "blmove", "subscribe")
+    return [
+        User("keda", "counts the queue for the autoscaler", _sorted("eval", *_COUNT)),
+        User("dashboard", "looks at queues, jobs and results", _sorted(*_RUN, *_COUNT, *_READ), limits=True),
+        User(
+            "producer",
+            "puts jobs on queues, by LPUSH or `edworkers enqueue`",
+            _sorted("lpush", "rpush", *_RUN, *_in_scripts(_OF_PRODUCERS)),
+        ),
+        User("keeper", "promotes, reaps, forwards, trims", _sorted(*background, *_in_scripts(_OF_KEEPERS)), hears=True),
+        User("runner", "works on jobs", running, hears=True, limits=True),
+        User(
+            "admin",
+            "a person who pauses, cancels, replays and drops by the command line",
+            _sorted(*running, *_in_scripts(_all_scripts()), "publish", "sadd", "del"),
+            hears=True,
+            limits=True,
+        ),
+    ]
