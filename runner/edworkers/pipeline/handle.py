@@ -1,23 +1,18 @@
 """One attempt at a job: the handler runs in a task of its own until it ends or is ended."""
 
 import asyncio
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel
 from pydantic_core import to_json
 
-from edworkers.core.outcome import Cancelled, Deferred, Done, Failed, Outcome, Rejected, Released
+from edworkers.core.outcome import Cancelled, Failed, Outcome, Released
+from edworkers.core.returned import failure_of, in_words, outcome_of, unusable
 from edworkers.pipeline.claim import Claimed
-from edworkers.pipeline.settle import fits
 from edworkers.ports import Handle, Handler, JobQueue
 from edworkers.telemetry import log
-
-_DONE = Done()
-_OUTCOMES = (Done, Failed, Deferred, Rejected, Cancelled, Released)
 
 
 class End(StrEnum):
@@ -56,7 +51,7 @@ class OpenHandlers:
         try:
             await self._stack.aclose()
         except Exception as error:  # noqa: BLE001 - every job is settled by now: there is nothing left to fail
-            log.warning("handler.unclosed", reason=_in_words(error))
+            log.warning("handler.unclosed", reason=in_words(error))
 
 
 class Attempt:
@@ -132,6 +127,11 @@ class Attempt:
         return self.claimed.job.traceparent if self.claimed.job is not None else None
 
     @property
+    def payload(self) -> bytes:
+        """The job as its producer pushed it, for a process of its own to read."""
+        return self.claimed.entry.payload
+
+    @property
     def seconds_left(self) -> float:
         """Until the attempt is timed out; 0 when it is over."""
         return max(self.deadline - self._loop.time(), 0.0)
@@ -157,16 +157,15 @@ class Attempt:
         assert data is not None  # noqa: S101
         try:
             handle = handlers.ready(handler) or await handlers.open(handler)
-            self.outcome = _as_outcome(await handle(data, self))
+            self.outcome = outcome_of(await handle(data, self))
         except (Exception, asyncio.CancelledError, SystemExit) as error:  # noqa: BLE001
             # Whatever a handler raises is that job's failure, not the runner's. Ended from outside, the attempt counts
             # as that, whatever its cancellation became on the way out.
-            self.outcome = self.ended(self.end) if self.end is not None else _as_failure(error)
+            self.outcome = self.ended(self.end) if self.end is not None else failure_of(error)
         try:
             finished(self)
         except Exception as error:  # noqa: BLE001 - an outcome of wrong types must not keep the job from ending
-            message = f"the handler's outcome {type(self.outcome).__name__} can't be used: {_in_words(error)}"
-            self.outcome = Failed("outcome", message, retryable=False)
+            self.outcome = unusable(self.outcome, error)
             finished(self)
 
     def ended(self, end: End) -> Outcome:
@@ -178,25 +177,3 @@ class Attempt:
                 return Cancelled()
             case End.LOST | End.RELEASE:
                 return Released()
-
-
-def _as_outcome(returned: Any) -> Outcome:
-    if returned is None:
-        return _DONE
-    if isinstance(returned, _OUTCOMES):
-        return fits(returned)
-    if isinstance(returned, BaseModel):
-        returned = returned.model_dump(mode="json", by_alias=True)
-    return fits(Done(returned))
-
-
-def _as_failure(error: BaseException) -> Failed:
-    text = "".join(traceback.format_exception(error))
-    return Failed(type(error).__name__, _in_words(error), traceback=text)
-
-
-def _in_words(error: BaseException) -> str:
-    try:
-        return str(error) or type(error).__name__
-    except Exception:  # noqa: BLE001 - an error may fail to tell itself, and is a failure nonetheless
-        return type(error).__name__
