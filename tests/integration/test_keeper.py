@@ -69,7 +69,7 @@ async def test_one_queue_that_cant_be_kept_is_told_once_and_doesnt_hold_up_the_o
     manifest = programs.folder / "both.yaml"
     manifest.write_text("\n---\n".join(programs.manifest(name).read_text() for name in ("bad", "work")))
     keeper = await programs.start("keeper", "bad", "work", "--pool", str(manifest))
-    (line,) = await keeper.says("keeper.failed", queue="bad")
+    (line,) = await keeper.says("keeper.failed", queue="bad", step="reap")
     assert "WRONGTYPE" in line["reason"]
     for number in range(2):  # round after round
         await queue.client.rpush(queue.key("arrived"), f"{number}")
@@ -78,7 +78,7 @@ async def test_one_queue_that_cant_be_kept_is_told_once_and_doesnt_hold_up_the_o
             return bool(await queue.client.llen(queue.key("pending")) == count)
 
         await eventually(handed_back)
-    assert len(keeper.seen("keeper.failed")) == 1
+    assert len(keeper.seen("keeper.failed", step="reap")) == 1
 
 
 async def test_it_carries_on_when_redis_comes_back_and_ends_with_0(

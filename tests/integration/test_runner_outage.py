@@ -197,18 +197,6 @@ async def test_work_is_stopped_before_its_lease_runs_out_when_redis_stays_silent
     assert len(runner.seen("lease.lost")) == 1
 
 
-async def test_a_full_redis_holds_work_up_and_loses_nothing(
-    programs: Programs, redis_server: RedisServer, queue: Queue
-) -> None:
-    runner = await programs.runner(programs.manifest(concurrency=4, **LONG), REDIS_URL=redis_server.url)
-    ids = await _push(queue, 8, do="sleep", seconds=0.5)
-    taken = await queue.told(2)
-    await queue.client.config_set("maxmemory", "1")
-    await runner.says("redis.away")
-    await queue.client.config_set("maxmemory", "0")
-    await _check_each_ran_once(queue, ids, taken)
-
-
 async def test_a_redis_that_is_a_replica_for_a_while_is_waited_for(
     programs: Programs, redis_server: RedisServer, queue: Queue
 ) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from edworkers.core.errors import SettingsError
 from edworkers.core.stats import Stats
+from edworkers.ports import Depths
 
 _PATIENCE_SECONDS = 10
 """For how long a client may keep a thread waiting for its request."""
@@ -50,6 +51,85 @@ class StatsCollector(Collector):
         )
         latency.add_metric(labels, stats.latency.cumulative(), stats.latency.total)
         return [claimed, settled, lost, cycles, running, attempt, latency]
+
+
+class QueueCollector(Collector):
+    """Gives to Prometheus how the queues stood when they were last counted.
+
+    Each keeper counts the same queues, so that of several the figures are to be taken once (`max by (queue)`).
+    """
+
+    LONGEST_SECONDS = 60
+    """What was counted longer ago isn't told any more: what couldn't be counted is never zero."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._counted: dict[str, tuple[float, Depths]] = {}
+
+    def note(self, depths: Depths) -> None:
+        """Take what was counted now."""
+        self._counted[depths.queue] = (self._now(), depths)
+
+    def only(self, queues: Collection[str]) -> None:
+        """Forget all other queues."""
+        self._counted = {queue: counted for queue, counted in self._counted.items() if queue in queues}
+
+    def collect(self) -> Iterable[Metric]:
+        """Give each metric, labelled by queue."""
+        counted = list(self._counted.values())
+        at = GaugeMetricFamily(
+            "edworkers_queue_counted_timestamp_seconds", "When the queue was last counted", labels=["queue"]
+        )
+        for seconds, depths in counted:
+            at.add_metric([depths.queue], seconds)
+        fresh = [depths for seconds, depths in counted if self._now() - seconds <= self.LONGEST_SECONDS]
+        return [at, _jobs(fresh), _moves(fresh), *_by_queue(fresh)]
+
+
+def _jobs(counted: Sequence[Depths]) -> Metric:
+    jobs = GaugeMetricFamily("edworkers_queue_jobs", "Jobs of the queue, by state", labels=["queue", "state"])
+    for depths in counted:
+        states = {
+            "pending": depths.pending,
+            "inflight": depths.inflight,
+            "delayed": depths.delayed,
+            "dead": depths.dead,
+        }
+        for state, count in states.items():
+            jobs.add_metric([depths.queue, state], count)
+    return jobs
+
+
+def _moves(counted: Sequence[Depths]) -> Metric:
+    moves = CounterMetricFamily(
+        "edworkers_queue_moves", "Moves of jobs since the queue began, by verb", labels=["queue", "verb"]
+    )
+    for depths in counted:
+        for verb, count in depths.totals.items():
+            if verb != "recordBytes":
+                moves.add_metric([depths.queue, verb], count)
+    return moves
+
+
+_GAUGES: tuple[tuple[str, str, Callable[[Depths], float]], ...] = (
+    ("oldest_seconds", "How long the oldest waiting job has waited", lambda depths: depths.oldest_seconds or 0.0),
+    ("paused", "1 while the queue is paused", lambda depths: depths.paused),
+    ("throttled", "1 while a limit or a service keeps it closed for long", lambda depths: depths.throttled),
+    ("runners", "Runners that gave a sign of life within a minute", lambda depths: depths.runners),
+    (
+        "record_bytes",
+        "What the records of finished jobs take",
+        lambda depths: max(depths.totals.get("recordBytes", 0), 0),
+    ),
+)
+
+
+def _by_queue(counted: Sequence[Depths]) -> Iterable[Metric]:
+    for name, what, read in _GAUGES:
+        gauge = GaugeMetricFamily(f"edworkers_queue_{name}", what, labels=["queue"])
+        for depths in counted:
+            gauge.add_metric([depths.queue], read(depths))
+        yield gauge
 
 
 class Pulse:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edworkers import compose, pools
-from edworkers.cli.show import distance, note, print_json, print_table, rfc3339, say
+from edworkers.cli.show import distance, length, note, print_json, print_table, rfc3339, say
 from edworkers.core.errors import SettingsError
 from edworkers.core.settings import PoolSpec
 from edworkers.handlers import registry
 from edworkers.ports import Depths, Usage
 
-_COLUMNS = ("queue", "state", "pending", "in flight", "delayed", "dead", "runners", "done", "failed", "limits used")
-_NUMBERS = ("pending", "in flight", "delayed", "dead", "runners", "done", "failed")
+_NUMBERS = ("pending", "oldest", "in flight", "delayed", "dead", "runners", "done", "failed")
+_COLUMNS = ("queue", "state", *_NUMBERS, "limits used")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ def _as_document(overview: Overview) -> dict[str, object]:
     return {
         "queue": depths.queue,
         "pending": depths.pending,
+        "oldestSeconds": depths.oldest_seconds,
         "inflight": depths.inflight,
         "delayed": depths.delayed,
         "dead": depths.dead,
@@ -72,9 +73,17 @@ def _as_document(overview: Overview) -> dict[str, object]:
 
 def _as_row(overview: Overview, now: int) -> tuple[str, ...]:
     depths = overview.depths
-    numbers = (depths.pending, depths.inflight, depths.delayed, depths.dead, depths.runners)
+    numbers = (depths.inflight, depths.delayed, depths.dead, depths.runners)
     totals = (depths.totals.get("ack", 0), depths.totals.get("bury", 0))
-    return (depths.queue, _state(depths), *(str(number) for number in (*numbers, *totals)), _limits(overview, now))
+    counts = (str(depths.pending), _oldest(depths), *(str(number) for number in (*numbers, *totals)))
+    return (depths.queue, _state(depths), *counts, _limits(overview, now))
+
+
+def _oldest(depths: Depths) -> str:
+    """Write for how long the oldest job has waited; a question mark where it doesn't say."""
+    if depths.pending == 0:
+        return "-"
+    return "?" if depths.oldest_seconds is None else length(depths.oldest_seconds)
 
 
 def _state(depths: Depths) -> str:

@@ -87,10 +87,14 @@ def local_time(milliseconds: int | None, now: int | None = None) -> str | None:
 
 def distance(milliseconds: int) -> str:
     """Write how far a moment is: `in 5 min`, `3 d ago`."""
-    seconds = abs(milliseconds) / 1000
+    shown = length(abs(milliseconds) / 1000)
+    return f"in {shown}" if milliseconds > 0 else f"{shown} ago"
+
+
+def length(seconds: float) -> str:
+    """Write how long something takes: `5 min`, `3 d`."""
     long = ((least, size, unit) for least, size, unit in _UNITS if seconds >= least)
-    length = next((f"{seconds / size:.0f} {unit}" for _, size, unit in long), f"{seconds:.1f} s")
-    return f"in {length}" if milliseconds > 0 else f"{length} ago"
+    return next((f"{seconds / size:.0f} {unit}" for _, size, unit in long), f"{seconds:.1f} s")
 
 
 _UNITS = ((2 * 86400, 86400, "d"), (2 * 3600, 3600, "h"), (120, 60, "min"), (10, 1, "s"))

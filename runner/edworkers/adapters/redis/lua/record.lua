@@ -8,6 +8,11 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+-- Where memory is full, Redis refuses a script whose first write may take some. After one that can't, all may write.
+local function even_when_full(zset)
+  redis.call('ZREM', zset, '')
+end
+
 -- Makes calls of many words; Lua can't pass more than some 8000 at once.
 local function in_parts(words, call)
   for i = 1, #words, 4000 do call(unpack(words, i, math.min(i + 3999, #words))) end

@@ -5,6 +5,7 @@
 local now, count = now_ms(), tonumber(ARGV[3])
 local lost, cancelled = {}, {}
 local cancels = redis.call('EXISTS', KEYS[2]) == 1
+even_when_full(KEYS[1])
 for i = 4, 3 + count do
   if redis.call('ZSCORE', KEYS[1], ARGV[i]) then
     redis.call('ZADD', KEYS[1], text(now + ARGV[1]), ARGV[i])

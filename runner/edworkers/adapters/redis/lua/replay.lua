@@ -5,6 +5,7 @@
 local id, job = ARGV[1], KEYS[1]
 local record = redis.call('HMGET', job, 'state', 'payload', 'unique')
 if record[1] ~= 'dead' or not record[2] then return 0 end
+even_when_full(KEYS[2])
 if record[3] then
   if (redis.call('HGET', KEYS[5], record[3]) or id) ~= id then return 0 end
   redis.call('HSET', KEYS[5], record[3], id)

@@ -1,11 +1,14 @@
-"""The age of the oldest waiting job, from counts alone, against a list that knows when each job came."""
+"""The age of the oldest waiting job: as it says, or from counts, against a list that knows when each job came."""
 
 from collections import deque
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edworkers_operator.queue_age import QueueAge
+from edworkers.core.queue_age import Head, QueueAge, left_the_list, read_head
+
+NOON = 1_767_614_400_000
 
 STEP = st.tuples(st.integers(0, 5), st.integers(0, 6), st.integers(0, 6), st.booleans())
 """Seconds that pass, jobs that come, jobs that are taken, and whether the queue is counted then."""
@@ -49,3 +52,25 @@ def test_nothing_waits_for_no_time() -> None:
     age = QueueAge()
     age.oldest_seconds(0, left=0, waiting=1)
     assert age.oldest_seconds(9, left=1, waiting=0) == 0
+
+
+def test_what_was_settled_and_what_is_in_flight_has_left_the_list() -> None:
+    assert left_the_list(2, {"ack": 3, "retry": 1, "recordBytes": 10_000}) == 6
+
+
+@pytest.mark.parametrize(
+    ("raw", "head"),
+    [
+        (b'{"id":"a","data":{},"time":"2026-01-05T12:00:00Z"}', Head(NOON)),
+        (b'{"id":"a","data":{}}', Head(None, "a")),
+        (b'{"prompt":"hello"}', Head(None)),
+        (b"{not json", Head(None)),
+        (b'\x1e0 1 1767614460000 r.1\n{"data":{},"time":"2026-01-05T12:00:00Z"}', Head(NOON + 60_000)),
+        (b'\x1e0 1 1767614340000 r.1\n{"data":{},"time":"2026-01-05T12:00:00Z"}', Head(NOON)),
+        (b'\x1e0 1 1767614460000 r.1\n{"data":{}}', Head(NOON + 60_000, "r.1")),
+        (b'\x1e1 0 0 r.1\n{"data":{}}', Head(None, "r.1")),
+        (b"\x1e0 1 1767614460000 r.1\n{not json", Head(NOON + 60_000)),
+    ],
+)
+def test_the_job_at_the_front_says_since_when_it_waits(raw: bytes, head: Head) -> None:
+    assert read_head(raw) == head
