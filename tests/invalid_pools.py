@@ -8,6 +8,7 @@ ZONE = "must be the name of a time zone, such as America/Los_Angeles or Etc/UTC"
 LABEL = "must be a label's value: letters, digits, - _ and . with a letter or digit at either end"
 OWN = "the operator sets edworkers.dev/"
 MINUTE = {"name": "minute", "limit": 60, "window": "minute"}
+TOKENS = {"counts": "tokens", "per": "group"}
 DAY = {"name": "day", "limit": 1333, "window": "day"}
 NIGHTLY = {"name": "nightly", "schedule": "0 3 * * *"}
 
@@ -76,7 +77,24 @@ INVALID = {
     ),
     "two limits of a name": InvalidPool('Duplicate value: {"name":"day"}', "spec.limits", {"limits": [DAY, DAY]}),
     "two limits for a minute": InvalidPool(
-        "only one of the limits may be for a minute", "spec.limits", {"limits": [MINUTE, {**MINUTE, "name": "other"}]}
+        "only one of the limits that count jobs per queue may be for a minute",
+        "spec.limits",
+        {"limits": [MINUTE, {**MINUTE, "name": "other"}]},
+    ),
+    "two limits of tokens for a minute": InvalidPool(
+        "only one of the limits that count tokens per group may be for a minute",
+        "spec.limits",
+        {"groups": {}, "limits": [{**MINUTE, **TOKENS}, {**MINUTE, **TOKENS, "name": "other"}]},
+    ),
+    "limit per group without groups": InvalidPool(
+        "groups has to be given, be it as {}", "spec.groups", {"limits": [{**DAY, "per": "group"}]}
+    ),
+    "limit of something else": InvalidPool(
+        'supported values: "jobs", "tokens"', "spec.limits.0.counts", {"limits": [{**DAY, "counts": "bytes"}]}
+    ),
+    "no job in flight": InvalidPool("greater than or equal to 1", "spec.maxInflight", {"maxInflight": 0}),
+    "no job of a group in flight": InvalidPool(
+        "greater than or equal to 1", "spec.groups.maxInflight", {"groups": {"maxInflight": 0}}
     ),
     "too many limits": InvalidPool(
         "must have at most 8 items", "spec.limits", {"limits": [{**DAY, "name": f"day-{n}"} for n in range(9)]}
@@ -102,6 +120,19 @@ INVALID = {
     "no time": InvalidPool("should be greater than 0", "spec.job.timeoutSeconds", {"job": {"timeoutSeconds": 0}}),
     "wait that shrinks": InvalidPool(
         "should be greater than or equal to 1", "spec.job.backoff.factor", {"job": {"backoff": {"factor": 0.5}}}
+    ),
+    "isolation of another kind": InvalidPool(
+        'supported values: "task", "process"', "spec.job.isolation", {"job": {"isolation": "thread"}}
+    ),
+    "memory of a task": InvalidPool(
+        "memory can only be limited for a job with a process of its own: set isolation to process",
+        "spec.job.memory",
+        {"job": {"isolation": "task", "memory": "512Mi"}},
+    ),
+    "memory in megabytes": InvalidPool(
+        "must be a number of bytes such as 512Mi or 1Gi, and 64Mi or more",
+        "spec.job.memory",
+        {"job": {"isolation": "process", "memory": "512MB"}},
     ),
     "size in megabytes": InvalidPool(
         "must be a number of bytes such as 1048576, 512Ki, 256Mi or 1Gi",
@@ -192,11 +223,15 @@ WHOLE = worker_pool(
         "cooldownSeconds": 60,
         "behavior": {"scaleDown": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}]}},
     },
-    limits=[MINUTE, {**DAY, "timeZone": "America/Los_Angeles"}],
+    maxInflight=50,
+    limits=[MINUTE, {**DAY, "timeZone": "America/Los_Angeles"}, {**DAY, **TOKENS, "name": "tokens"}],
+    groups={"maxInflight": 2},
     job={
         "timeoutSeconds": 30,
         "maxAttempts": 2,
         "maxDeliveries": 3,
+        "isolation": "process",
+        "memory": "512Mi",
         "backoff": {"initialSeconds": 2, "factor": 2, "maxSeconds": 600, "jitter": 0.2},
     },
     retention={"resultSeconds": 86400, "deadSeconds": 604800, "maxBytes": "256Mi"},

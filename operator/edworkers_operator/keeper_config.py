@@ -8,7 +8,7 @@ from edworkers.core.errors import SettingsError
 from edworkers_operator.workerpool import read_worker_pool
 
 FILE = "pools.yaml"
-_FIELDS = {"queue", "handlers", "limits", "job", "retention"}
+_FIELDS = {"queue", "handlers", "limits", "groups", "job", "retention"}
 """What a keeper acts on, and what its commands show."""
 
 
@@ -23,7 +23,7 @@ def keeper_config(pools: Iterable[Mapping[str, Any]], namespace: str, name: str)
             spec = read_worker_pool(manifest).spec
         except SettingsError:
             continue
-        fields = spec.model_dump(mode="json", by_alias=True, include=_FIELDS)
+        fields = spec.model_dump(mode="json", by_alias=True, include=_FIELDS, exclude_none=True)
         document = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "spec": fields}
         kept[spec.queue] = json.dumps(document, sort_keys=True)
     return {

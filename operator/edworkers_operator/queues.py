@@ -11,9 +11,9 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
 from edworkers.core.keys import LimiterKeys, QueueKeys
-from edworkers.core.limits import MINUTE_MS, period_at
+from edworkers.core.limits import MINUTE_MS, Limited, limiters, period_at
+from edworkers.core.queue_age import QueueAge
 from edworkers.core.settings import Window
-from edworkers_operator.queue_age import QueueAge
 from edworkers_operator.queue_reading import LimitReading, QueueReading, Unreadable, pods_of
 from edworkers_operator.settings import RedisAddress
 
@@ -34,7 +34,7 @@ def connect(address: RedisAddress, password: str) -> Any:
     if address.mode == "cluster":
         return RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in nodes], **usual)
     if address.mode == "sentinel":
-        quick = {"socket_timeout": _TIMEOUT_SECONDS}
+        quick = {"socket_timeout": _TIMEOUT_SECONDS, "ssl": address.tls}
         sentinel = Sentinel(nodes, sentinel_kwargs=quick, **usual)  # type: ignore[no-untyped-call]
         return sentinel.master_for(address.master, db=address.database)
     ((host, port),) = nodes
@@ -53,7 +53,7 @@ class Queues:
         try:
             return await self._read(queue, limits)
         except (redis.RedisError, OSError, TimeoutError) as error:
-            return Unreadable(f"Redis can't be used: {error or type(error).__name__}")
+            return Unreadable(f"Redis can't be used: {str(error) or type(error).__name__}")
         except ValueError as error:
             return Unreadable(f"the queue's keys hold what edworkers didn't write: {error}")
 
@@ -64,10 +64,22 @@ class Queues:
     async def _read(self, queue: str, limits: Sequence[Window]) -> QueueReading:
         keys = QueueKeys(queue)
         async with self._client.pipeline(transaction=False) as pipe:
-            pipe.llen(keys.pending).llen(keys.arrived).hkeys(keys.inflight).zcard(keys.delayed).zcard(keys.dead)
+            pipe.llen(keys.pending).llen(keys.arrived).zcard(keys.fair).hkeys(keys.inflight).zcard(keys.delayed).zcard(
+                keys.dead
+            )
             pipe.exists(keys.paused).pttl(keys.throttled).hgetall(keys.totals)
-            pending, arrived, receipts, delayed, dead, paused, throttled_ms, totals = await pipe.execute()
-        waiting = pending + arrived
+            (
+                pending,
+                arrived,
+                sorted_by_group,
+                receipts,
+                delayed,
+                dead,
+                paused,
+                throttled_ms,
+                totals,
+            ) = await pipe.execute()
+        waiting = pending + arrived + sorted_by_group
         left = len(receipts) + sum(int(count) for verb, count in totals.items() if verb != b"recordBytes")
         now = time.time_ns() // 1_000_000
         return QueueReading(
@@ -88,12 +100,20 @@ class Queues:
         return self._ages.setdefault(queue, QueueAge())
 
     async def _limits(self, queue: str, limits: Sequence[Window], now: int) -> tuple[LimitReading, ...]:
-        keys = LimiterKeys(queue)
+        """Read the limits of the whole queue; those of groups are as many as there are groups."""
+        found: dict[str, LimitReading] = {}
+        for limited in limiters(queue, limits):
+            if limited.per == "queue":
+                found |= await self._limiter(limited, now)
+        return tuple(found[window.name] for window in limits if window.name in found)
+
+    async def _limiter(self, limited: Limited, now: int) -> dict[str, LimitReading]:
+        keys = LimiterKeys(limited.name)
         async with self._client.pipeline(transaction=False) as pipe:
             pipe.hgetall(keys.used)
             pipe.zrangebyscore(keys.rolling, f"({now - MINUTE_MS}", "+inf", withscores=True)
             used, rolling = await pipe.execute()
-        return tuple(_of_window(window, now, used, rolling) for window in limits)
+        return {window.name: _of_window(window, now, used, rolling) for window in limited.windows}
 
 
 def _of_window(window: Window, now: int, used: dict[bytes, bytes], rolling: list[tuple[bytes, float]]) -> LimitReading:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -60,6 +60,8 @@ class Settlement(NamedTuple):
     """For `defer`: how long nobody is to claim from the queue."""
     started: bool = True
     """Whether the job was let begin by a `Start`."""
+    shut_ms: int = 0
+    """For `release`: how long no job of its group is to be claimed."""
     follow_ups: tuple[bytes, ...] = ()
     """For `ack`: of each job that follows, its queue, a space, its id, a line feed and its payload."""
 
@@ -75,7 +77,7 @@ class Cycle(NamedTuple):
     closed_ms: int
     """How long nothing can be claimed: 0 when open, -1 while paused, else what is left of the gate."""
     waiting: int
-    """Jobs that still wait in the list."""
+    """Jobs that still wait, be it because as many run as may, or a limit shuts their groups."""
 
 
 class Enqueue(NamedTuple):
@@ -129,22 +131,12 @@ class Depths:
     """What is left of a service's request to wait."""
     runners: int
     totals: Mapping[str, int] = field(default_factory=dict[str, int])
+    oldest_seconds: float | None = None
+    """How long the oldest waiting job has waited; nothing where it doesn't say, as one without `time` and `id`."""
 
 
-class JobQueue(Protocol):
-    """What runners and keepers do with one queue."""
-
-    async def cycle(self, settlements: Sequence[Settlement], starts: Sequence[Start], want: int) -> Cycle:
-        """Settle what ended, start what is about to run and claim up to `want` jobs, in one step."""
-        ...
-
-    async def hand_back(self) -> None:
-        """Let another runner have the job that woke this one."""
-        ...
-
-    async def reap(self, at_most: int) -> int:
-        """Put jobs whose lease ran out back to the front; returns how many."""
-        ...
+class KeptQueue(Protocol):
+    """What keepers do with one queue, and every runner with its own; many may do it at once."""
 
     async def promote(self, at_most: int) -> int:
         """Move due delayed jobs to the list; returns how many."""
@@ -156,6 +148,37 @@ class JobQueue(Protocol):
 
     async def forward(self, at_most: int) -> int:
         """Pass follow-up jobs on to their queues; returns how many."""
+        ...
+
+    async def sort(self, at_most: int) -> int:
+        """Where the queue is fair, move up to `at_most` jobs that wait in the list to the lines of their groups.
+
+        Returns for how many it tried: another may have moved them at the same time.
+        """
+        ...
+
+    async def reap(self, at_most: int) -> int:
+        """Put jobs whose lease ran out back to the front; returns how many."""
+        ...
+
+    async def repair(self, at_most: int) -> int:
+        """Mend what a person or a restore broke, looking at up to `at_most` things of each kind; returns how many."""
+        ...
+
+    async def sample(self) -> Depths:
+        """Count the queue, for those who watch it."""
+        ...
+
+
+class JobQueue(KeptQueue, Protocol):
+    """What runners do with one queue."""
+
+    async def cycle(self, settlements: Sequence[Settlement], starts: Sequence[Start], want: int) -> Cycle:
+        """Settle what ended, start what is about to run and claim up to `want` jobs, in one step."""
+        ...
+
+    async def hand_back(self) -> None:
+        """Let another runner have the job that woke this one."""
         ...
 
     async def report_progress(self, job_id: str, receipt: str, progress: bytes) -> bool:
@@ -231,8 +254,12 @@ class Usage(NamedTuple):
 class Limiter(Protocol):
     """Several windows at once, shared by every runner."""
 
-    async def reserve(self, count: int) -> Grant:
-        """Take up to `count` from every window, or as many as the tightest allows."""
+    async def reserve(self, count: int, *, whole: bool = False) -> Grant:
+        """Take up to `count` from every window, or as many as the tightest allows; with `whole`, all or nothing."""
+        ...
+
+    async def adjust(self, reservation: str, used: int) -> None:
+        """Count what a reservation really used, be it less or more than was reserved."""
         ...
 
     async def refund(self, reservation: str, count: int) -> None:
@@ -360,6 +387,14 @@ class Handler(Generic[D]):
     faults: Callable[[Mapping[str, str]], list[str]] = _no_faults
     """What is wrong with the environment, a line each; asked before anything starts."""
     type: str | None = None
+    tokens: Callable[[Any], int] | None = None
+    """Estimates of validated data how many tokens the job will use; asked only where a limit counts them."""
+    isolation: Literal["task", "process"] = "task"
+    """Whether each job gets a process of its own, which can be killed; a pool's setting goes before it."""
+    memory_bytes: int | None = None
+    """How much memory a process of its own may use with all that it starts; a pool's setting goes before it."""
+    preload: tuple[str, ...] = ()
+    """Modules that `open` imports: a process of its own finds them loaded. They must start no thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

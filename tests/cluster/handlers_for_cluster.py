@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from redis.asyncio import Redis
 
-from edworkers.adapters.redis.connection import redis_url
+from edworkers.adapters.redis.address import redis_url
 from edworkers.core.settings import PoolSpec
 from edworkers.handlers.data import JobData
 from edworkers.ports import Handle, Handler, HandlerModule, JobContext

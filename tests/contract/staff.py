@@ -10,7 +10,9 @@ from tests.contract.steps import WAIT_SECONDS, until
 from tests.contract.world import QUEUE, World
 
 from edworkers.core.lifecycle import State
+from edworkers.core.limits import Limited, limiters
 from edworkers.core.settings import PoolSpec
+from edworkers.pipeline.budget import Budget
 from edworkers.pipeline.runner import Patience, Runner
 from edworkers.ports import Handle, Handler, JobContext, JobRecord, QueueControl
 
@@ -42,6 +44,13 @@ def a_pool(**fields: Any) -> PoolSpec:
     return PoolSpec.model_validate({"queue": QUEUE, "handlers": "none", "concurrency": 4, "job": job, **fields})
 
 
+def split_limits(spec: PoolSpec) -> tuple[list[Limited], list[Limited]]:
+    """Part the limits that a runner asks before it claims from those that it asks about a job."""
+    limits = limiters(spec.queue, spec.limits)
+    of_jobs = [limited for limited in limits if (limited.counts, limited.per) == ("jobs", "queue")]
+    return of_jobs, [limited for limited in limits if limited not in of_jobs]
+
+
 @asynccontextmanager
 async def at_work(
     world: World, work: Handle | Sequence[Handler[Note]], *, name: str = "runner", drain: float = 25, **pool: Any
@@ -49,7 +58,8 @@ async def at_work(
     """Run a runner until the block ends, then stop it."""
     spec = a_pool(**pool)
     handlers = [handler(work)] if callable(work) else work
-    queue = world.queue(spec.queue, runner=name, lease_ms=LEASE_MS)
+    queue = world.queue(spec.queue, runner=name, lease_ms=LEASE_MS, groups=spec.groups, max_inflight=spec.max_inflight)
+    of_jobs, others = split_limits(spec)
     runner = Runner(
         pool=spec,
         queue=queue,
@@ -57,7 +67,10 @@ async def at_work(
         handlers={handler.type: handler for handler in handlers},
         env={},
         clock=world.clock,
-        limiter=world.limiter(*spec.limits, runner=name) if spec.limits else None,
+        limiter=world.limiter(*of_jobs[0].windows, runner=name, name=of_jobs[0].name) if of_jobs else None,
+        budget=Budget(others, lambda known, windows: world.limiter(*windows, runner=name, name=known))
+        if others
+        else None,
         patience=Patience(drain=drain),
         roll=lambda: 0.5,
     )

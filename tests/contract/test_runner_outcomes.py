@@ -258,15 +258,15 @@ async def test_a_follow_up_job_reaches_the_other_queue_exactly_once(world: World
         await until(has_arrived)
     assert (await world.places("next")).pending == (await world.places("next")).all
     assert (await following.depths()).pending == 1
-    assert await following.find("a.next") is not None
+    assert await following.find("a.work.next") is not None
     delivered: list[tuple[str, str]] = []
 
     async def receive(data: Note, context: JobContext) -> None:
         delivered.append((context.id, data.text))
 
     async with at_work(world, receive, queue="next"):
-        await reaches(following, "a.next", State.DONE)
-    assert delivered == [("a.next", "on")]
+        await reaches(following, "a.work.next", State.DONE)
+    assert delivered == [("a.work.next", "on")]
 
 
 async def test_progress_can_be_seen_while_a_job_runs(world: World, control: QueueControl) -> None:

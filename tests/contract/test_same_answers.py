@@ -79,6 +79,7 @@ class Player:
         depths = asdict(await self.control.depths())
         depths["totals"] = {name: count for name, count in depths["totals"].items() if count}
         depths["gate_ms"] = depths["gate_ms"] > 0
+        depths["oldest_seconds"] = depths["oldest_seconds"] is None
         records = [_timeless(await self.control.find(job_id)) for job_id in IDS]
         dead = [record.id for record in await self.control.dead(0, 10)]
         usage = [(usage.window, usage.used, usage.limit) for usage in await self.limiter.usage()]
@@ -130,6 +131,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     st.builds(lambda n: lambda p: p.queues[0].promote(n), few),
     st.builds(lambda n: lambda p: p.queues[1].trim(n), st.just(10)),
     st.builds(lambda n: lambda p: p.queues[1].forward(n), few),
+    st.builds(lambda n: lambda p: p.queues[1].repair(n), st.just(100)),
     st.builds(lambda i: lambda p: p.control.cancel(i), ids),
     st.builds(lambda paused: lambda p: p.control.pause(paused=paused), st.booleans()),
     st.builds(lambda i: lambda p: p.control.replay(i), ids),

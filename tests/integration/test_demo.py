@@ -167,7 +167,7 @@ RECORD = JobRecord(
 )
 TOLD = {"type": "ai.completed", "data": {"jobId": "j1", "text": "You asked: Why?"}}
 DELIVERY = Delivery("/answers", {"webhook-id": "j1"}, TOLD, verified=True, status=204, at=datetime.now(UTC))
-WEBHOOK = JobRecord("j1.webhook", "webhook", State.DONE, attempts=1)
+WEBHOOK = JobRecord("j1.ai.webhook", "webhook", State.DONE, attempts=1)
 SEEN = Seen(RECORD, WEBHOOK, (DELIVERY,), asked=1, pushed_at=1000)
 
 REFUSED = Case("j2", "two faults", b"{bad}", Ending("dead", 0, 0, "rejected", ("id: ", "delay: ")))

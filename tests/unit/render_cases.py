@@ -118,6 +118,7 @@ CASES: dict[str, Case] = {
     "fixed-replicas": Case(pool(replicas=3)),
     "suspended": Case(pool(suspend=True, schedules=[{"name": "daily", "schedule": "0 3 * * *"}])),
     "suspended-fixed-replicas": Case(pool(replicas=3, suspend=True)),
+    "fair-and-bounded": Case(pool(groups={"maxInflight": 2}, maxInflight=50)),
     "without-keda": Case(pool(autoscaling={"minReplicas": 2}), capabilities=Capabilities()),
     "without-password": Case(pool(), settings(addresses=("redis.edworkers.svc:6379",))),
     "redis-with-user-and-tls": Case(

@@ -8,7 +8,7 @@ import yaml
 from edworkers.core.errors import SettingsError
 from edworkers.core.settings import PoolSpec, Window
 from edworkers.handlers import registry
-from edworkers.handlers.ai import MODULE, find_faults
+from edworkers.handlers.ai import MODULE, find_faults, override_limits
 
 MANIFEST = Path(__file__).parents[2] / "manifests" / "examples" / "ai.yaml"
 KEY = {"GEMINI_API_KEY": "AIza-something"}
@@ -91,3 +91,10 @@ def test_every_fault_of_the_environment_is_named_and_the_key_is_not_repeated() -
     found = find_faults(env)
     assert [fault.split(":")[0] for fault in found] == ["GEMINI_API_KEY", "GEMINI_MODEL", "GEMINI_BASE_URL"]
     assert "kéy" not in "".join(found)
+
+
+def test_the_environment_leaves_limits_that_count_tokens_as_they_are() -> None:
+    tokens = Window(name="tokens", limit=250_000, window="minute", counts="tokens")
+    pool = MODULE.pool.model_copy(update={"limits": (tokens, *MODULE.pool.limits)})
+    changed = override_limits(pool, {"GEMINI_MINUTE_LIMIT": "7"})
+    assert [(window.counts, window.limit) for window in changed.limits][:2] == [("tokens", 250_000), ("jobs", 7)]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edworkers.handlers.ai_request import AiData, chosen_model, config, contents, system_instruction
+from edworkers.handlers.ai_request import AiData, chosen_model, config, contents, estimate_tokens, system_instruction
 
 DATA: dict[str, Any] = {"conversationId": "c1", "userId": "u1", "prompt": "Why is the sky blue?"}
 
@@ -152,3 +152,13 @@ def test_the_request_takes_no_longer_than_the_job_and_the_service_hears_of_no_de
 ) -> None:
     options = config(read(), seconds)["http_options"]
     assert options == {"timeout": milliseconds, "headers": {"X-Server-Timeout": told}}
+
+
+def test_tokens_are_estimated_by_what_is_said_and_by_the_longest_answer() -> None:
+    assert estimate_tokens(read(prompt="x" * 4000, options={"maxTokens": 500})) == 1500
+
+
+def test_a_question_that_names_no_longest_answer_is_estimated_with_a_long_one() -> None:
+    said = [{"role": "user", "content": "y" * 400}, {"role": "system", "content": "z" * 400}]
+    asked = read(prompt="x" * 400, context={"previousMessages": said})
+    assert estimate_tokens(asked) == 300 + 2048

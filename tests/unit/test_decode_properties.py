@@ -36,6 +36,7 @@ NAMES: tuple[str, ...] = (
     "maxAttempts",
 )
 NAMES += ("timeoutSeconds", "uniqueKey", "group", "specversion", "data_base64", "runat", "datacontenttype")
+CONTROLS = "".join(chr(code) for code in (*range(0x20), 0x7F))
 TIMES = st.one_of(
     # RFC 3339 has no offsets of seconds, which is what many zones had a century ago.
     st.datetimes(
@@ -57,7 +58,7 @@ GOOD_ENVELOPES = st.fixed_dictionaries(
         "maxAttempts": st.integers(min_value=1),
         "timeoutSeconds": st.floats(min_value=1e-9, allow_infinity=False) | st.integers(min_value=1, max_value=10**9),
         "uniqueKey": IDS,
-        "group": st.text(min_size=1, max_size=10),
+        "group": st.text(st.characters(exclude_characters=CONTROLS), min_size=1, max_size=10),
     },
 )
 

@@ -149,11 +149,24 @@ def test_limits_have_names_of_their_own_and_one_is_for_a_minute() -> None:
     assert len(PoolSpec.model_validate({**POOL, "limits": [MINUTE, DAY, {**DAY, "name": "other"}]}).limits) == 3
     assert faults(PoolSpec, {**POOL, "limits": [DAY, DAY]}) == ("limits: each of the limits needs a name of its own",)
     assert faults(PoolSpec, {**POOL, "limits": [MINUTE, {**MINUTE, "name": "other"}]}) == (
-        "limits: only one of the limits may be for a minute",
+        "limits: only one of the limits that count the same may be for a minute",
     )
-    assert faults(PoolSpec, {**POOL, "limits": [MINUTE, MINUTE]}) == (
-        "limits: each of the limits needs a name of its own; only one of the limits may be for a minute",
+    both = "each of the limits needs a name of its own; only one of the limits that count the same may be for a minute"
+    assert faults(PoolSpec, {**POOL, "limits": [MINUTE, MINUTE]}) == (f"limits: {both}",)
+
+
+def test_jobs_and_tokens_of_the_queue_and_of_groups_may_each_have_a_limit_for_a_minute() -> None:
+    each = [{"counts": counts, "per": per} for counts in ("jobs", "tokens") for per in ("queue", "group")]
+    limits = [{**MINUTE, "name": f"limit{number}", **of} for number, of in enumerate(each)]
+    assert len(PoolSpec.model_validate({**POOL, "groups": {}, "limits": limits}).limits) == 4
+
+
+def test_a_limit_per_group_needs_groups() -> None:
+    limits = [{**DAY, "per": "group"}]
+    assert faults(PoolSpec, {**POOL, "limits": limits}) == (
+        "groups: has to be given, be it as {}, where one of the limits is per group",
     )
+    assert PoolSpec.model_validate({**POOL, "limits": limits, "groups": {}}).groups is not None
 
 
 def test_nine_limits_are_too_many() -> None:

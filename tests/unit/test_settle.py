@@ -11,10 +11,11 @@ from pydantic import BaseModel
 
 from edworkers.core.job import Entry, Job, Malformed, decode
 from edworkers.core.outcome import Cancelled, Deferred, Done, Failed, FollowUp, Outcome, Rejected, Released
+from edworkers.core.returned import fits
 from edworkers.core.settings import MAX_PAYLOAD_BYTES
 from edworkers.core.verdict import Ack, Bury, Cancel, Defer, Duplicate, Release, Retry, Verdict
 from edworkers.pipeline.claim import Claimed
-from edworkers.pipeline.settle import fits, settlement
+from edworkers.pipeline.settle import settlement
 from edworkers.ports import Settlement
 
 NOW = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -248,8 +249,8 @@ def follow_ups(*queues: str, parent: Claimed | None = None) -> list[tuple[str, s
 
 def test_a_follow_up_is_a_job_that_names_where_it_comes_from() -> None:
     [(queue, job_id, job)] = follow_ups("webhook", parent=claimed(traceparent=TRACE))
-    assert (queue, job_id) == ("webhook", "j1.webhook")
-    assert job == Job("j1.webhook", {"n": 0}, time=NOW, source="edworkers/ai", traceparent=TRACE)
+    assert (queue, job_id) == ("webhook", "j1.ai.webhook")
+    assert job == Job("j1.ai.webhook", {"n": 0}, time=NOW, source="edworkers/ai", traceparent=TRACE)
 
 
 def test_a_follow_up_of_a_job_without_a_trace_has_none() -> None:
@@ -259,7 +260,7 @@ def test_a_follow_up_of_a_job_without_a_trace_has_none() -> None:
 
 def test_several_follow_ups_have_ids_of_their_own() -> None:
     found = follow_ups("webhook", "webhook", "email", parent=claimed("j1"))
-    assert [job_id for _, job_id, _ in found] == ["j1.webhook", "j1.webhook.1", "j1.email.2"]
+    assert [job_id for _, job_id, _ in found] == ["j1.ai.webhook", "j1.ai.webhook.1", "j1.ai.email.2"]
     assert [job.data for _, _, job in found] == [{"n": 0}, {"n": 1}, {"n": 2}]
 
 

@@ -32,6 +32,8 @@ PATTERNS = {
     "spec.handlers": "must be the dotted name of a Python module, such as edworkers.handlers.ai",
     "spec.limits[].name": "must be a letter, then letters, digits and hyphens, all small, 31 at most",
     "spec.schedules[].name": "must be letters, digits and hyphens, all small, with no hyphen at either end",
+    "spec.groups.by": "must be the name of a field of a job's data, such as userId",
+    "spec.job.memory": "must be a number of bytes such as 512Mi or 1Gi, and 64Mi or more",
     "spec.retention.maxBytes": "must be a number of bytes such as 1048576, 512Ki, 256Mi or 1Gi",
     "spec.podLabels{}": "must be a label's value: letters, digits, - _ and . with a letter or digit at either end",
     "spec.nodeSelector{}": "must be a label's value: letters, digits, - _ and . with a letter or digit at either end",
@@ -77,6 +79,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "autoscaling.maxReplicas",
             ".replicas",
         ),
+        Rule(
+            "has(self.groups) || !has(self.limits) || self.limits.all(limit, limit.per != 'group')",
+            "groups has to be given, be it as {}, where one of the limits is per group",
+            ".groups",
+        ),
     ),
     "spec.queue": (
         Rule(
@@ -86,6 +93,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     # A bound that is no whole number is not held against values that are.
     "spec.leaseSeconds": (Rule("self >= 0.2", "must be 0.2 or more: runners renew their leases in time then"),),
+    "spec.job": (
+        Rule(
+            "!(has(self.memory) && has(self.isolation) && self.isolation == 'task')",
+            "memory can only be limited for a job with a process of its own: set isolation to process",
+            ".memory",
+        ),
+    ),
     "spec.autoscaling": (
         Rule(
             "self.minReplicas <= self.maxReplicas",
@@ -94,9 +108,14 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "spec.limits": (
-        Rule(
-            "self.filter(limit, limit.window == 'minute').size() <= 1",
-            "only one of the limits may be for a minute: keep the lower one",
+        *(
+            Rule(
+                f"self.filter(limit, limit.window == 'minute' && limit.counts == '{counts}' && limit.per == '{per}')"
+                ".size() <= 1",
+                f"only one of the limits that count {counts} per {per} may be for a minute: keep the lower one",
+            )
+            for counts in ("jobs", "tokens")
+            for per in ("queue", "group")
         ),
     ),
     "spec.limits[].timeZone": (_ZONE,),
@@ -128,6 +147,10 @@ OPERATOR_CHECKED = {
         "The Deployment is refused; `Degraded` with what the API server said."
     ),
     "`autoscaling.behavior`": "Where it can't be used, `Degraded` says so, or KEDA and with it `ScalerReady`.",
+    "`job.memory` below 64Mi": "`Stalled`, with what it needs.",
+    "`job.memory` for handlers that ask for no process of their own, without `job.isolation: process`": (
+        "The pods end again and again; `Degraded` names one, whose log says why."
+    ),
     "Modules that the image doesn't have": "The pods end again and again; `Degraded` names one.",
 }
 """What the API server can't see when a WorkerPool is written, and how the operator tells it."""

@@ -16,7 +16,9 @@ from edworkers_operator.workerpool import WorkerPool
 
 HEALTH_PORT = 8080
 
-RUN_FIELDS = frozenset({"queue", "handlers", "concurrency", "limits", "job", "retention", "lease_seconds"})
+RUN_FIELDS = frozenset(
+    {"queue", "handlers", "concurrency", "max_inflight", "limits", "groups", "job", "retention", "lease_seconds"}
+)
 """The fields of a pool on which its runners act; a change in any other restarts no pod."""
 
 _THEIRS_TO_CHANGE = frozenset({"EDWORKERS_LOG_FORMAT"})

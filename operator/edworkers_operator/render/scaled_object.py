@@ -1,13 +1,14 @@
 """How KEDA scales a pool: by the jobs that wait and those that run, and not at all for a queue that is closed.
 
-KEDA looks at four keys and joins them by a formula. Both of its decisions follow the formula's value alone: it leaves
+KEDA looks at a few keys and joins them by a formula. Both of its decisions follow the formula's value alone: it leaves
 zero, or goes back to it, by whether the value is above 0, and in between the number of pods is the value divided by
 `target`. So
 
 - jobs in flight keep their pods: going to zero is one step for KEDA, whatever runs;
 - a queue that is paused, or throttled by a used-up limit, counts only what still runs, and stays at zero though jobs
   wait; when the key that says so expires, the pool comes up by itself;
-- delayed jobs count once the keeper has moved them to the list.
+- delayed jobs count once the keeper has moved them to the list;
+- where only so many jobs may run at once, more of them ask for no more pods.
 
 There is no fallback: where Redis can't be read, KEDA and the HorizontalPodAutoscaler leave as many pods as there are.
 """
@@ -21,8 +22,6 @@ from edworkers_operator.naming import SCALED_OBJECT, child_name, deployment_name
 from edworkers_operator.render.metadata import as_kept, head, without_empty
 from edworkers_operator.settings import RedisAddress
 from edworkers_operator.workerpool import WorkerPool
-
-FORMULA = "paused + throttled > 0 ? inflight : pending + inflight"
 
 _TYPES = {"standalone": "redis", "sentinel": "redis-sentinel", "cluster": "redis-cluster"}
 _PAUSED_AT = "autoscaling.keda.sh/paused-replicas"
@@ -46,7 +45,7 @@ def scaled_object(
                 {"name": child_name(pool), "behavior": as_kept(scaling.behavior)}
             ),
             "scalingModifiers": {
-                "formula": FORMULA,
+                "formula": _formula(pool),
                 "target": str(scaling.target_per_replica or pool.spec.concurrency),
                 "metricType": "AverageValue",
             },
@@ -54,6 +53,13 @@ def scaled_object(
         "triggers": _triggers(pool, redis),
     }
     return rendered
+
+
+def _formula(pool: WorkerPool) -> str:
+    work = "pending + fair + inflight" if pool.spec.groups is not None else "pending + inflight"
+    if pool.spec.max_inflight is not None:
+        work = f"min({work}, {pool.spec.max_inflight})"
+    return f"paused + throttled > 0 ? inflight : {work}"
 
 
 def _triggers(pool: WorkerPool, redis: RedisAddress) -> list[dict[str, Any]]:
@@ -64,6 +70,8 @@ def _triggers(pool: WorkerPool, redis: RedisAddress) -> list[dict[str, Any]]:
         "paused": keys.paused,
         "throttled": keys.throttled,
     }
+    if pool.spec.groups is not None:
+        counted["fair"] = keys.fair
     # The names are those of the formula. Lists, sets and hashes are all counted by the same scaler.
     shared = _connection(redis)
     reference = {"name": child_name(pool)} if redis.secret else None

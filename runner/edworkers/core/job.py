@@ -14,7 +14,16 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, NamedTuple, cast
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
@@ -28,6 +37,7 @@ _MAX_DELAY_SECONDS = 366 * 86400
 _MAX_UNKNOWN_FIELDS = 100
 
 JobId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
+Group = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class Entry(NamedTuple):
@@ -101,7 +111,8 @@ class Envelope(BaseModel):
     timeout_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     unique_key: JobId | None = None
     """At most one waiting or running job of the queue has this key."""
-    group: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    group: Group | None = None
+    """Whose job it is: groups get fair shares of a queue that has them."""
 
 
 _NAMES = {field.alias or name: name for name, field in Envelope.model_fields.items()}
@@ -189,6 +200,28 @@ def _read_envelope(document: dict[str, Any], payload: bytes, fallback_id: str, n
         unique_key=envelope.unique_key,
         group=envelope.group,
     )
+
+
+_group: TypeAdapter[str] = TypeAdapter(Group)
+
+
+def group_of(raw: bytes, by: str | None) -> str:
+    """Read from an entry whose job it is, as `grouped` says; empty for what isn't a job."""
+    job = decode(read_entry(raw).payload, "", 0)
+    return grouped(job, by).group or "" if isinstance(job, Job) else ""
+
+
+def grouped(job: Job, by: str | None) -> Job:
+    """Give a job without a group the one that the field `by` of its data names, if it is usable or a number."""
+    if job.group is not None or by is None:
+        return job
+    name = job.data.get(by)
+    if type(name) is int:
+        name = str(name)
+    try:
+        return job._replace(group=_group.validate_python(name, strict=True))
+    except ValueError:
+        return job
 
 
 def _misspelled(document: dict[str, Any]) -> tuple[str, ...]:

@@ -96,6 +96,41 @@ class QueueKeys:
         return self._key("runners")
 
     @property
+    def fair(self) -> str:
+        """Sorted set (all scores 0) of jobs that wait, by group: `<group>` NUL `<place>` NUL `<entry>`."""
+        return self._key("fair")
+
+    @property
+    def turns(self) -> str:
+        """Sorted set: group by the virtual start of its next job, for each whose next job may be claimed."""
+        return self._key("turns")
+
+    @property
+    def shares(self) -> str:
+        """Sorted set: group by the virtual time at which what it was given ends."""
+        return self._key("shares")
+
+    @property
+    def fairness(self) -> str:
+        """Hash: `clock`, the queue's virtual time, and `places`, how many jobs have been given a place."""
+        return self._key("fairness")
+
+    @property
+    def grouped(self) -> str:
+        """Hash: receipt to group, for each job in flight that has been taken from `fair`."""
+        return self._key("grouped")
+
+    @property
+    def running(self) -> str:
+        """Hash: group to how many of its jobs are in flight."""
+        return self._key("running")
+
+    @property
+    def shut(self) -> str:
+        """Sorted set: group by the time (Unix ms) until which a limit keeps its jobs waiting."""
+        return self._key("shut")
+
+    @property
     def events(self) -> str:
         """Pub/sub channel: `cancel <id>`, `resume`."""
         return self._key("events")

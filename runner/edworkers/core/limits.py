@@ -1,11 +1,38 @@
-"""Calendar windows: which day or month a moment lies in, as its start and end."""
+"""Limits: which windows are counted together, and which day or month a moment lies in, as its start and end."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from edworkers.core.settings import Window
 
 MINUTE_MS = 60_000
+
+
+class Limited(NamedTuple):
+    """Windows that are counted together, all or nothing, by one limiter."""
+
+    name: str
+    """The limiter's, in Redis; of those for groups it is followed by the group's."""
+    counts: Literal["jobs", "tokens"]
+    per: Literal["queue", "group"]
+    windows: tuple[Window, ...]
+
+    def of(self, group: str) -> str:
+        """Name the limiter for a group's job."""
+        return f"{self.name}:{group}" if self.per == "group" else self.name
+
+
+def limiters(queue: str, limits: Sequence[Window]) -> list[Limited]:
+    """Sort a queue's limits by what they count and for whom, those for jobs of the whole queue first."""
+    suffixes = {("jobs", "queue"): "", ("tokens", "queue"): ":tokens", ("jobs", "group"): ":group"}
+    suffixes["tokens", "group"] = ":group-tokens"
+    found: list[Limited] = []
+    for (counts, per), suffix in suffixes.items():
+        windows = tuple(window for window in limits if (window.counts, window.per) == (counts, per))
+        if windows:
+            found.append(Limited(queue + suffix, windows[0].counts, windows[0].per, windows))
+    return found
 
 
 class Period(NamedTuple):

@@ -18,6 +18,8 @@ class Done:
 
     result: Any = None
     follow_ups: tuple[FollowUp, ...] = ()
+    tokens: int | None = None
+    """How many tokens the work really used, for limits that count them."""
 
 
 @dataclass(frozen=True, slots=True)

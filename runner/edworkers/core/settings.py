@@ -25,6 +25,7 @@ from edworkers.core.keys import QUEUE_NAME
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MOST_REPLICAS = 10_000
 TEN_YEARS = 10 * 366 * 86400
+LONGEST_LEASE_SECONDS = 3600
 QUANTITY = r"^([0-9]{1,15})(Ki|Mi|Gi)?$"
 """A number of bytes as Kubernetes writes it."""
 
@@ -62,6 +63,19 @@ Size = Annotated[
 ]
 
 
+LEAST_MEMORY = 64 * 1024**2
+"""Bytes that a process of a job needs for Python itself, and a little work."""
+
+
+def _check_memory(size: int) -> int:
+    if size < LEAST_MEMORY:
+        raise ValueError("must be 64Mi or more, for Python itself needs about half of that")
+    return size
+
+
+Memory = Annotated[Size, AfterValidator(_check_memory)]
+
+
 class Settings(BaseModel):
     """Frozen settings with camelCase names outside, unknown names refused."""
 
@@ -92,18 +106,35 @@ class JobPolicy(Settings):
     """How often a job is tried before it is put among the dead letters."""
     max_deliveries: int = Field(default=3, ge=1, le=100)
     """How often a job may lose its runner before it counts as a poison pill."""
+    isolation: Literal["task", "process"] | None = None
+    """Where a job runs: as a task in its runner's process, or in a process of its own that is killed when its time is
+    up. Without it: as its handler asks for, which is a task unless it says otherwise."""
+    memory: Memory | None = None
+    """How much memory a job's process may use with all that it starts, such as 512Mi; needs isolation process."""
     backoff: Backoff = Backoff()
+
+    @field_validator("memory")
+    @classmethod
+    def _check_isolated(cls, memory: int | None, others: ValidationInfo) -> int | None:
+        if memory is not None and others.data.get("isolation") == "task":
+            raise ValueError("can only be limited for a job with a process of its own: set isolation to process")
+        return memory
 
 
 class Window(Settings):
-    """At most `limit` jobs in a rolling minute, or in a calendar day or month of a time zone."""
+    """At most `limit` jobs or tokens in a rolling minute, or in a calendar day or month of a time zone."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$", max_length=31)
     """What the limit is called in the pool's status and in metrics."""
     limit: int = Field(ge=1, le=1_000_000_000)
-    """How many jobs may start within the window, in all runners together."""
+    """How many jobs may start, or tokens be used, within the window, in all runners together."""
+    counts: Literal["jobs", "tokens"] = "jobs"
+    """What is counted: jobs, or tokens as the handlers estimate them before a job and count them after it."""
+    per: Literal["queue", "group"] = "queue"
+    """Whether the limit holds for the whole queue, or for each group of jobs by itself; then groups has to be given."""
     window: Literal["minute", "day", "month"]
-    """A rolling minute, or a calendar day or month in timeZone. At most one limit may be for a minute."""
+    """A rolling minute, or a calendar day or month in timeZone. Of limits that count the same for the same, at most one
+    may be for a minute."""
     time_zone: TimeZone = "Etc/UTC"
     """In which time zone days and months begin, such as America/Los_Angeles."""
 
@@ -111,6 +142,15 @@ class Window(Settings):
     def zone(self) -> ZoneInfo:
         """The time zone in which days and months begin."""
         return ZoneInfo(self.time_zone)
+
+
+class Groups(Settings):
+    """Fair shares between groups of jobs, such as those of one student or one school: a job's `group` names its own."""
+
+    by: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=63)
+    """Which field of a job's data names its group, such as userId, where the job itself has no group."""
+    max_inflight: int | None = Field(default=None, ge=1, le=1_000_000)
+    """How many jobs of one group may run at the same time, in all pods together. Without it: any number."""
 
 
 class Retention(Settings):
@@ -162,12 +202,18 @@ class PoolSpec(Settings):
     """How many pods there may be, by the length of the queue. Its defaults hold where replicas isn't given either."""
     replicas: int | None = Field(default=None, ge=0, le=MOST_REPLICAS)
     """A fixed number of pods, in place of autoscaling."""
+    max_inflight: int | None = Field(default=None, ge=1, le=1_000_000)
+    """How many jobs of the queue may run at the same time, in all pods together. Without it: as many as
+    there are slots."""
     limits: tuple[Window, ...] = Field(default=(), max_length=8)
-    """How many jobs may start in a window of time, in all pods together; all of the limits hold at once."""
+    """How many jobs may start, or tokens be used, in a window of time, in all pods together; all hold at once."""
+    groups: Groups | None = Field(default=None, validate_default=True)
+    """Gives groups of jobs fair shares: none waits because another has pushed ten thousand. Without it: first come,
+    first served."""
     job: JobPolicy = JobPolicy()
     """What every job of this pool may take; a job may ask for less, never for more."""
     retention: Retention = Retention()
-    lease_seconds: float = Field(default=15, ge=0.2, le=3600)
+    lease_seconds: float = Field(default=15, ge=0.2, le=LONGEST_LEASE_SECONDS)
     """How many seconds a silent runner keeps its jobs before they are given to another."""
     suspend: bool = False
     """Stops the pool: its pods finish what they run and go, no schedule fires, and jobs wait in the queue."""
@@ -186,11 +232,20 @@ class PoolSpec(Settings):
         faults: list[str] = []
         if len({window.name for window in limits}) < len(limits):
             faults.append("each of the limits needs a name of its own")
-        if [window.window for window in limits].count("minute") > 1:
-            faults.append("only one of the limits may be for a minute")
+        minutes = [(window.counts, window.per) for window in limits if window.window == "minute"]
+        if len(set(minutes)) < len(minutes):
+            faults.append("only one of the limits that count the same may be for a minute")
         if faults:
             raise ValueError("; ".join(faults))
         return limits
+
+    @field_validator("groups")
+    @classmethod
+    def _check_groups(cls, groups: Groups | None, others: ValidationInfo) -> Groups | None:
+        limits: tuple[Window, ...] = others.data.get("limits", ())
+        if groups is None and any(window.per == "group" for window in limits):
+            raise ValueError("has to be given, be it as {}, where one of the limits is per group")
+        return groups
 
 
 def faults_of(errors: list[tuple[tuple[int | str, ...], str]]) -> tuple[str, ...]:

@@ -50,7 +50,10 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The job goes back to the front of its queue."""
+    """The job goes back to the front of its queue, or of its group's line."""
+
+    shut_ms: int = 0
+    """How long no job of its group is to be claimed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from edworkers.core.outcome import Deferred, Done, Failed, FollowUp, Outcome
 from edworkers.core.settings import Autoscaling, JobPolicy, PoolSpec, Window
 from edworkers.handlers.ai_answer import Answer, read_answer
 from edworkers.handlers.ai_errors import OPERATOR_SECONDS, judge_error, operators_mistake, read_error
-from edworkers.handlers.ai_request import AiData, check_model, chosen_model, config, contents
+from edworkers.handlers.ai_request import AiData, check_model, chosen_model, config, contents, estimate_tokens
 from edworkers.handlers.endpoint import check_endpoint
 from edworkers.handlers.environment import not_installed, whole_number
 from edworkers.ports import Handle, Handler, HandlerModule, JobContext
@@ -60,12 +60,16 @@ def override_limits(pool: PoolSpec, env: Mapping[str, str]) -> PoolSpec:
 
 
 def _with_limit(limits: tuple[Window, ...], wanted: Window) -> tuple[Window, ...]:
-    if not any(window.window == wanted.window for window in limits):
+    if not any(_counts_the_same(window, wanted) for window in limits):
         return (*limits, wanted)
     return tuple(
-        window.model_copy(update={"limit": wanted.limit}) if window.window == wanted.window else window
+        window.model_copy(update={"limit": wanted.limit}) if _counts_the_same(window, wanted) else window
         for window in limits
     )
+
+
+def _counts_the_same(one: Window, other: Window) -> bool:
+    return (one.window, one.counts, one.per) == (other.window, other.counts, other.per)
 
 
 def find_faults(env: Mapping[str, str]) -> list[str]:
@@ -140,14 +144,14 @@ def _done(answer: Answer, data: AiData, job: JobContext) -> Done:
         "userId": data.user_id,
     }
     if data.webhook_url is None:
-        return Done(result)
+        return Done(result, tokens=answer.total_tokens)
     event = {
         "url": data.webhook_url,
         "event": "ai.completed",
         "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         "payload": {"jobId": job.id, **result},
     }
-    return Done(result, (FollowUp("webhook", event),))
+    return Done(result, (FollowUp("webhook", event),), tokens=answer.total_tokens)
 
 
 def _connect(env: Mapping[str, str]) -> Gemini:
@@ -177,6 +181,6 @@ async def _open(env: Mapping[str, str]) -> AsyncGenerator[Handle]:
 
 MODULE = HandlerModule(
     pool=POOL,
-    handlers=(Handler(data=AiData, open=_open, faults=find_faults),),
+    handlers=(Handler(data=AiData, open=_open, faults=find_faults, tokens=estimate_tokens),),
     overrides=override_limits,
 )

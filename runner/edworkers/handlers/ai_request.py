@@ -14,6 +14,10 @@ check_model = must_match(
     "must be the name of a model, such as gemini-2.5-flash",
 )
 
+_BYTES_A_TOKEN = 4
+"""Of English; other languages have more tokens, but their letters more bytes as well."""
+_USUAL_ANSWER_TOKENS = 2048
+
 _SHORTEST_SERVER_DEADLINE_SECONDS = 10  # the service refuses a shorter one as an invalid argument
 
 _ASSESSMENT = (
@@ -107,3 +111,11 @@ def system_instruction(data: AiData) -> str | None:
         # Without a < in it the data can't end its own part.
         said.append(_ASSESSMENT.format(data=to_json(assessment).decode().replace("<", "\\u003c")))
     return "\n\n".join(said) or None
+
+
+def estimate_tokens(data: AiData) -> int:
+    """Estimate how many tokens the question and its answer will have, rather too many than too few."""
+    said = [turn["parts"][0]["text"] for turn in contents(data)] + [system_instruction(data) or ""]
+    asked = sum(len(text.encode(errors="replace")) for text in said)
+    most = data.options.max_tokens if data.options is not None else None
+    return asked // _BYTES_A_TOKEN + (most or _USUAL_ANSWER_TOKENS)

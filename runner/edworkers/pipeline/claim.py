@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from edworkers.core.job import Entry, Job, Malformed, decode, read_entry
+from edworkers.core.job import Entry, Job, Malformed, decode, grouped, read_entry
 from edworkers.core.settings import MAX_PAYLOAD_BYTES, JobPolicy, faults_of
 from edworkers.core.verdict import Bury, Verdict
 from edworkers.ports import Delivery, Handler, Start
@@ -29,6 +29,11 @@ class Claimed:
     """Unix ms, where its producer wants it run later."""
 
     @property
+    def is_runnable(self) -> bool:
+        """Whether it may run now, as far as it says itself."""
+        return self.refusal is None and not self.put_off_until
+
+    @property
     def attempt(self) -> int:
         """The number of the attempt that would begin now."""
         return self.entry.attempts + 1
@@ -37,6 +42,17 @@ class Claimed:
     def unique_key(self) -> str:
         """The key of which there may be one at a time, or nothing."""
         return (self.job.unique_key or "") if self.job is not None else ""
+
+    @property
+    def group(self) -> str:
+        """Whose job it is, or nothing."""
+        return (self.job.group or "") if self.job is not None else ""
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens it is estimated to use."""
+        estimate = self.handler.tokens if self.handler is not None else None
+        return max(estimate(self.data), 0) if estimate is not None else 0
 
     def start(self) -> Start:
         """Ask for the job to be let begin."""
@@ -47,7 +63,9 @@ class Claimed:
 Handlers = Mapping[str | None, Handler[Any]]
 
 
-def read_delivery(delivery: Delivery, handlers: Handlers, policy: JobPolicy, now: int) -> Claimed:
+def read_delivery(
+    delivery: Delivery, handlers: Handlers, policy: JobPolicy, now: int, group_by: str | None = None
+) -> Claimed:
     """Read a delivered job and hold it against what the queue can do; `now` is in Unix ms."""
     if delivery.oversize:
         fault = f"too large: {delivery.oversize} bytes, and {MAX_PAYLOAD_BYTES} are allowed"
@@ -57,7 +75,7 @@ def read_delivery(delivery: Delivery, handlers: Handlers, policy: JobPolicy, now
     job = decode(entry.payload, origin, now)
     if isinstance(job, Malformed):
         return _refused(delivery, entry, job.id, (*job.faults, *_more_faults(job, handlers)))
-    claimed = Claimed(delivery.receipt, origin, job.id, entry, job)
+    claimed = Claimed(delivery.receipt, origin, job.id, entry, grouped(job, group_by))
     _check_time(claimed, job, now)
     if claimed.refusal is None and entry.deliveries >= policy.max_deliveries:
         claimed.refusal = Bury(_poison(entry.deliveries))

@@ -48,6 +48,13 @@ class Quota:
             await self._tell(grant)
         return grant
 
+    async def refused(self, grant: Grant, wait_ms: int) -> None:
+        """Note that another limit of the queue has no room for a job that was claimed."""
+        self.close_for(wait_ms / 1000)
+        if self._told != grant.window:
+            self._told = grant.window
+            await self._tell(grant)
+
     async def _tell(self, grant: Grant) -> None:
         """Say that a limit is reached; where it is for long, also to the autoscaler, until the window opens."""
         log.info("limit.reached", window=grant.window, opens_in_seconds=round(grant.retry_ms / 1000, 1))

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
 
+from edworkers.core.errors import QueueUnavailableError
 from edworkers.core.outcome import Failed, Outcome
 from edworkers.core.settings import PoolSpec
 from edworkers.core.stats import Stats
 from edworkers.core.verdict import Cancel, Defer, Duplicate, Release, Verdict, judge
+from edworkers.pipeline.budget import Budget
 from edworkers.pipeline.claim import Claimed, Handlers, read_delivery
 from edworkers.pipeline.handle import Attempt, End, OpenHandlers
 from edworkers.pipeline.quota import NOTHING, Quota
@@ -25,6 +27,9 @@ from edworkers.telemetry import log, tell_settled
 
 SWEEP_SECONDS = 0.05
 PAUSED_LOOK_SECONDS = 1.0
+FULL_LOOK_SECONDS = 1.0
+SORT_BATCH = 500
+SORT_MOST = 10_000
 LANES = 2
 
 
@@ -62,6 +67,9 @@ class Runner:
     """Whether a job has come since the last call was sent."""
     _expecting = True
     """Whether there may be jobs in the list."""
+    _is_full = False
+    """Whether jobs wait that may not run, as many of the queue or of their groups run as may, or limits shut these."""
+    _looks_later = False
     _calls = 0
     """How many calls are under way."""
     _asked = 0
@@ -79,6 +87,7 @@ class Runner:
         env: Mapping[str, str],
         clock: Clock,
         limiter: Limiter | None = None,
+        budget: Budget | None = None,
         patience: Patience = DEFAULT_PATIENCE,
         roll: Callable[[], float] = random.random,
     ) -> None:
@@ -92,6 +101,9 @@ class Runner:
         self._open_handlers = OpenHandlers(env)
         self._clock = clock
         self._quota = Quota(limiter, queue, self._look_again)
+        self._budget = budget
+        if budget is not None:
+            budget.on_room = self._quota.open
         self._patience = patience
         self._roll = roll
         self._poke = asyncio.Event()
@@ -163,6 +175,8 @@ class Runner:
             for attempt in list(self.running.values()):
                 attempt.stop(End.LOST)  # Redis refused what the runner asked: nothing can be settled any more
             self._lifeline.close()
+            if self._budget is not None:
+                await self._budget.close()
             if not self.stuck:
                 await self._open_handlers.close()
         return Exit.STUCK if self.stuck else Exit.DONE
@@ -198,6 +212,8 @@ class Runner:
         return len(self._settlements) + len(self._admitting) + room > least
 
     def _ask_to_be_woken(self) -> None:
+        if self._is_full and self.pool.groups is None:
+            return  # every job in the list would wake it, and none can run
         if self._free_slots() > 0 and not (self._stopping or self._expecting or self._asked or self._quota.is_used_up):
             self._lifeline.wake_me()
 
@@ -206,6 +222,8 @@ class Runner:
         self._calls += 1
         self._asked += room
         self._woken, woken = False, self._woken
+        if room and self.pool.groups is not None:
+            await self._sort()
         grant = await self._quota.allow(room) if room else NOTHING
         if woken and not grant.granted:
             await self._queue.hand_back()
@@ -219,10 +237,15 @@ class Runner:
         self._calls -= 1
         self._poke.set()
 
+    async def _sort(self) -> None:
+        """Sort what waits, so that the claim that follows knows of every group; of very long lists the first part."""
+        left = SORT_MOST
+        while left > 0 and (count := await self._queue.sort(SORT_BATCH)):
+            left -= count
+
     async def _cycle(self, settlements: list[Settlement], admitting: list[Claimed], room: int, grant: Grant) -> None:
         cycle = await self._queue.cycle(settlements, [claimed.start() for claimed in admitting], grant.granted)
         self.stats.cycles += 1
-        self._asked -= room
         self._starting -= len(admitting)
         self._note_lost(settlements, cycle)
         if admitting:
@@ -230,12 +253,20 @@ class Runner:
             self._lifeline.hold({claimed.receipt: claimed.id for claimed in admitting})
         for claimed, admission in zip(admitting, cycle.admissions, strict=True):
             self._admit(claimed, admission)
-        runnable = self._receive(cycle)
+        runnable = await self._receive(cycle)
+        self._asked -= room
         if grant.granted:
             self._expect(cycle, grant.granted)
             await self._quota.used(grant, runnable)
         if any(s.follow_ups for s in settlements):
-            await self._queue.forward(len(settlements) * 4)
+            await self._forward(len(settlements) * 4)
+
+    async def _forward(self, at_most: int) -> None:
+        """Pass follow-up jobs on at once; where that fails they are safe, and the keeper goes on trying."""
+        try:
+            await self._queue.forward(at_most)
+        except QueueUnavailableError as error:
+            log.error("forward.failed", queue=self.pool.queue, reason=str(error), then="the keeper tries again")
 
     def _note_lost(self, settlements: Sequence[Settlement], cycle: Cycle) -> None:
         self._lifeline.let_go([s.receipt for s in settlements])
@@ -247,10 +278,24 @@ class Runner:
     def _expect(self, cycle: Cycle, want: int) -> None:
         """Judge from an answer whether to ask for more at once, later, or when woken."""
         # Woken since the call was sent: a job has come that the answer doesn't know of.
-        self._expecting = self._woken or (cycle.closed_ms == 0 and len(cycle.deliveries) == want)
+        is_short = len(cycle.deliveries) < want
+        self._expecting = self._woken or (cycle.closed_ms == 0 and not is_short)
+        if is_short and (self.pool.groups is not None or self.pool.max_inflight is not None):
+            self._is_full = cycle.waiting > 0 and cycle.closed_ms == 0
+            self._look_later()
         if cycle.closed_ms:
             wait = PAUSED_LOOK_SECONDS if cycle.closed_ms < 0 else min(cycle.closed_ms / 1000, PAUSED_LOOK_SECONDS)
             self._quota.close_for(wait)
+
+    def _look_later(self) -> None:
+        """Look again in a while for what no arrival in the list tells of: room in the queue, or in a group's limits."""
+        if not self._looks_later:
+            self._looks_later = True
+            self._loop.call_later(FULL_LOOK_SECONDS, self._look_now)
+
+    def _look_now(self) -> None:
+        self._looks_later = False
+        self._look_again()
 
     def _look_again(self) -> None:
         self._expecting = True
@@ -258,27 +303,37 @@ class Runner:
 
     # A job's way.
 
-    def _receive(self, cycle: Cycle) -> int:
+    async def _receive(self, cycle: Cycle) -> int:
         """Read what was claimed; returns how many of it can be run."""
         now = self._clock.now()
-        runnable = 0
-        held: dict[str, str] = {}
-        for delivery in cycle.deliveries:
-            claimed = read_delivery(delivery, self._handlers, self.pool.job, now)
-            held[claimed.receipt] = claimed.id
+        by = self.pool.groups.by if self.pool.groups is not None else None
+        read = [read_delivery(delivery, self._handlers, self.pool.job, now, by) for delivery in cycle.deliveries]
+        self.stats.claimed += len(read)
+        self._lifeline.hold({claimed.receipt: claimed.id for claimed in read})
+        affordable = read if self._budget is None else await self._afford(self._budget, read)
+        for claimed in affordable:
             if self._stopping:
                 self._settle(claimed, Release(), started=False)
+            else:
+                self._admitting.append(claimed)
+        return sum(claimed.is_runnable for claimed in affordable)
+
+    async def _afford(self, budget: Budget, read: Sequence[Claimed]) -> list[Claimed]:
+        """Reserve what jobs need; those for which a limit has no room go back, and their group or the queue waits."""
+        affordable: list[Claimed] = []
+        for claimed, refusal in await budget.take(read):
+            if refusal is None:
+                affordable.append(claimed)
                 continue
-            self._admitting.append(claimed)
-            runnable += claimed.refusal is None and not claimed.put_off_until
-        self.stats.claimed += len(held)
-        self._lifeline.hold(held)
-        return runnable
+            self._settle(claimed, Release(refusal.wait_ms if refusal.is_of_group else 0), started=False)
+            if not refusal.is_of_group:
+                await self._quota.refused(refusal.grant, refusal.wait_ms)
+        return affordable
 
     def _admit(self, claimed: Claimed, admission: str) -> None:
         if admission == "lost":
             self._count_lost(claimed.id, claimed.receipt)
-            self._lifeline.let_go([claimed.receipt])
+            self._let_go(claimed.receipt)
         elif admission == "duplicate" and claimed.refusal is None:
             self._settle(claimed, Duplicate(), started=False)
         elif admission == "cancel":
@@ -320,23 +375,41 @@ class Runner:
             return  # it was given up before, and what it says now is too late
         outcome = attempt.outcome
         if attempt.end is End.LOST or outcome is None:
-            self._lifeline.let_go([receipt])
+            self._let_go(receipt)
         else:
             self._judge(attempt, outcome)
         del self.running[receipt]
+        # The end of a job is what makes room where as many run as may.
+        self._expecting |= self._is_full
         self._poke.set()
+
+    def _let_go(self, receipt: str) -> None:
+        """Forget a job whose lease was lost."""
+        self._lifeline.let_go([receipt])
+        if self._budget is not None:
+            self._budget.forget(receipt)
 
     def _judge(self, attempt: Attempt, outcome: Outcome) -> None:
         policy = self.pool.job
         if attempt.max_attempts != policy.max_attempts:
             policy = policy.model_copy(update={"max_attempts": attempt.max_attempts})
         verdict = judge(outcome, attempt=attempt.attempt, policy=policy, roll=self._roll())
-        self._settle(attempt.claimed, verdict, ran=self._loop.time() - attempt.began)
+        self._settle(attempt.claimed, verdict, ran=self._loop.time() - attempt.began, outcome=outcome)
 
-    def _settle(self, claimed: Claimed, verdict: Verdict, *, started: bool = True, ran: float | None = None) -> None:
-        """Settle a job; `ran` is for how many seconds its handler did, if it did."""
+    def _settle(
+        self,
+        claimed: Claimed,
+        verdict: Verdict,
+        *,
+        started: bool = True,
+        ran: float | None = None,
+        outcome: Outcome | None = None,
+    ) -> None:
+        """Settle a job; `ran` is for how many seconds its handler did, and `outcome` what it came to, if it did."""
         seconds = ran or 0
         made = settlement(claimed, verdict, queue=self.pool.queue, now=self._clock.now(), started=started, ran=ran)
+        if self._budget is not None:
+            self._budget.settle(claimed, outcome)
         self._settlements.append(made)
         self.stats.settled[made.verb] += 1
         if ran is not None:

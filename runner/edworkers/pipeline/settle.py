@@ -4,43 +4,15 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
-from edworkers.core.keys import QUEUE_NAME
-from edworkers.core.outcome import Done, Failed, FollowUp, Outcome
-from edworkers.core.settings import MAX_PAYLOAD_BYTES
+from edworkers.core.outcome import FollowUp
 from edworkers.core.verdict import Ack, Bury, Cancel, Defer, Duplicate, Release, Retry, Verdict
 from edworkers.pipeline.claim import Claimed
 from edworkers.ports import Settlement
 
 _LONGEST_ID = 128
 _LONGEST_TEXT = 16_384
-
-
-def fits(outcome: Outcome) -> Outcome:
-    """Turn what can't be kept or sent on (no JSON, or too large) into the failure that says so."""
-    if not isinstance(outcome, Done) or (outcome.result is None and not outcome.follow_ups):
-        return outcome
-    faults = [_unfit("the handler's result", outcome.result)]
-    for follow in outcome.follow_ups:
-        what = f"the follow-up job for the queue {follow.queue!r}"
-        faults.append(
-            _unfit(what, {"data": follow.data}) if QUEUE_NAME.fullmatch(follow.queue) else f"{what} names no queue"
-        )
-    found = [fault for fault in faults if fault is not None]
-    return Failed("result", "; ".join(found), retryable=False) if found else outcome
-
-
-def _unfit(what: str, value: Any) -> str | None:
-    try:
-        text = to_json(value)
-        if len(text) > MAX_PAYLOAD_BYTES:
-            return f"{what} has {len(text)} bytes as JSON, and {MAX_PAYLOAD_BYTES} are allowed: keep it elsewhere"
-        # What is written may be no JSON even so (NaN), or nested more deeply than it is ever read.
-        from_json(text, allow_inf_nan=False)
-    except ValueError as error:
-        return f"{what} can't be written as JSON: {error}"
-    return None
 
 
 def settlement(
@@ -65,6 +37,8 @@ def settlement(
             more = _put_off(claimed, verdict)
         case Bury(error):
             more["body"] = _error(error)
+        case Release(shut_ms):
+            more["shut_ms"] = shut_ms
         case _:
             pass
     return Settlement(
@@ -121,8 +95,11 @@ def _encodable(value: object) -> object:
 
 
 def _follow_up(parent: Claimed, index: int, follow: FollowUp, queue: str, now: int) -> bytes:
-    """Write a follow-up job; its id is made from its parent's, so that a second one is known as a duplicate."""
-    job_id = f"{parent.id}.{follow.queue}" + (f".{index}" if index else "")
+    """Write a follow-up job; its id is made from its parent's, so that a second one is known as a duplicate.
+
+    The parent's queue is in it, too: jobs of two queues may have one id.
+    """
+    job_id = f"{parent.id}.{queue}.{follow.queue}" + (f".{index}" if index else "")
     if len(job_id) > _LONGEST_ID:
         job_id = hashlib.sha256(job_id.encode()).hexdigest()
     envelope: dict[str, Any] = {

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
-from edworkers.core.settings import Retention, Window
+from edworkers.core.settings import Groups, Retention, Window
 from edworkers.testing.clock import MemoryClock
 from edworkers.testing.control import MemoryControl
 from edworkers.testing.lifeline import MemoryLifeline
@@ -30,12 +30,30 @@ class MemoryBroker:
             self._stores[name] = Store(name, self.clock)
         return self._stores[name]
 
+    def names(self) -> list[str]:
+        """Name the queues that were used."""
+        return list(self._stores)
+
     def queue(
-        self, name: str, *, runner: str | None = None, lease_ms: int = LEASE_MS, retention: Retention = _RETENTION
+        self,
+        name: str,
+        *,
+        runner: str | None = None,
+        lease_ms: int = LEASE_MS,
+        retention: Retention = _RETENTION,
+        groups: Groups | None = None,
+        max_inflight: int | None = None,
     ) -> MemoryQueue:
-        """Give a queue to one runner, whose name must be its own."""
-        runner = runner or f"runner-{next(self._runners)}"
-        return MemoryQueue(self.store(name), self.store, runner=runner, lease_ms=lease_ms, retention=retention)
+        """Give a queue to one runner, whose name must be its own; `groups` makes it fair."""
+        return MemoryQueue(
+            self.store(name),
+            self.store,
+            runner=runner or f"runner-{next(self._runners)}",
+            lease_ms=lease_ms,
+            retention=retention,
+            groups=groups,
+            max_inflight=max_inflight,
+        )
 
     def control(self, name: str, retention: Retention = _RETENTION) -> MemoryControl:
         """Give a queue to a producer or operator."""

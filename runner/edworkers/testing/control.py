@@ -9,9 +9,8 @@ from edworkers.core.job import Entry, write_entry
 from edworkers.core.lifecycle import State
 from edworkers.core.settings import Retention
 from edworkers.ports import Depths, Enqueue, JobRecord
+from edworkers.testing.depths import read_depths
 from edworkers.testing.store import Record, Store
-
-_RUNNER_MS = 60_000
 
 
 class MemoryControl:
@@ -28,19 +27,7 @@ class MemoryControl:
 
     async def depths(self) -> Depths:
         """Count the queue."""
-        store, now = self._store, self._store.clock.now()
-        return Depths(
-            queue=store.name,
-            pending=len(store.pending) + len(store.arrived),
-            inflight=len(store.inflight),
-            delayed=len(store.delayed),
-            dead=len(store.dead),
-            paused=store.paused,
-            throttled=store.throttled_until > now,
-            gate_ms=max(store.gate_until - now, 0),
-            runners=sum(seen > now - _RUNNER_MS for seen in store.runners.values()),
-            totals=dict(store.totals),
-        )
+        return read_depths(self._store)
 
     async def find(self, job_id: str) -> JobRecord | None:
         """Look up the record of a job."""

@@ -46,13 +46,15 @@ class MemoryLimiter:
         self._clock = clock
         self._reserved: dict[str, _Reserved] = {}
 
-    async def reserve(self, count: int) -> Grant:
-        """Take up to `count` from every window, or as many as the tightest allows."""
+    async def reserve(self, count: int, *, whole: bool = False) -> Grant:
+        """Take up to `count` from every window, or as many as the tightest allows; with `whole`, all or nothing."""
         name = f"reservation-{next(self._used.reservations)}"
         rooms = self._rooms()
-        granted = max(min([count, *(room.left for room in rooms)]), 0)
-        if granted == 0:
-            tightest = max((r for r in rooms if r.left <= 0), key=lambda room: room.wait_ms, default=_Room("", 0, 0))
+        least = count if whole else 1
+        granted = min([count, *(room.left for room in rooms)])
+        if granted < least or granted <= 0:
+            tight = [room for room in rooms if room.left < least]
+            tightest = max(tight, key=lambda room: room.wait_ms, default=_Room("", 0, 0))
             return Grant(name, 0, tightest.wait_ms, tightest.window)
         fields = tuple((window.name, self._period(window).start) for window in self._calendar)
         self._used.calendar.update(dict.fromkeys(fields, granted))
@@ -85,9 +87,17 @@ class MemoryLimiter:
 
     async def refund(self, reservation: str, count: int) -> None:
         """Give back `count` of a reservation that were not used."""
-        granted, fields = self._reserved.pop(reservation, _Reserved(0, ()))
-        unused = min(count, granted)
-        if unused <= 0:
+        reserved = self._reserved.pop(reservation, _Reserved(0, ()))
+        self._give_back(reservation, reserved, max(min(count, reserved.granted), 0))
+
+    async def adjust(self, reservation: str, used: int) -> None:
+        """Count what a reservation really used, be it less or more than was reserved; once for each."""
+        reserved = self._reserved.pop(reservation, _Reserved(0, ()))
+        self._give_back(reservation, reserved, reserved.granted - used if reserved.granted else 0)
+
+    def _give_back(self, reservation: str, reserved: _Reserved, unused: int) -> None:
+        granted, fields = reserved
+        if unused == 0:
             return
         self._used.calendar.subtract(dict.fromkeys(fields, unused))
         at, _ = self._used.rolling.pop(reservation, (0, 0))

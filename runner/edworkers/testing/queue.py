@@ -1,13 +1,18 @@
 """One queue in memory, as runners and keepers use it."""
 
 import asyncio
+import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 
-from edworkers.core.job import read_entry, write_entry
+from pydantic_core import to_json
+
+from edworkers.core.follow_up import NO_FOLLOW_UP, read_follow_up
+from edworkers.core.job import group_of, read_entry, write_entry
 from edworkers.core.lifecycle import State
-from edworkers.core.settings import MAX_PAYLOAD_BYTES, Retention
-from edworkers.ports import Cycle, Delivery, Enqueue, Settlement, Start
+from edworkers.core.settings import MAX_PAYLOAD_BYTES, Groups, Retention
+from edworkers.ports import Cycle, Delivery, Depths, Enqueue, Settlement, Start
+from edworkers.testing.depths import read_depths
 from edworkers.testing.store import Index, Record, Store
 
 _LONG_GATE_MS = 60_000
@@ -18,8 +23,20 @@ class MemoryQueue:
     """The `JobQueue` port in memory."""
 
     def __init__(
-        self, store: Store, others: Callable[[str], Store], *, runner: str, lease_ms: int, retention: Retention
+        self,
+        store: Store,
+        others: Callable[[str], Store],
+        *,
+        runner: str,
+        lease_ms: int,
+        retention: Retention,
+        groups: Groups | None = None,
+        max_inflight: int | None = None,
     ) -> None:
+        self._is_fair = groups is not None
+        self._group_by = groups.by if groups is not None else None
+        self._group_max = (groups.max_inflight if groups is not None else None) or 0
+        self._max_inflight = max_inflight
         self.store = store
         self.runner = runner
         self.lease_ms = lease_ms
@@ -34,7 +51,6 @@ class MemoryQueue:
             "defer": self._put_off,
             "bury": self._bury,
             "cancel": self._cancel,
-            "release": self._release,
             "duplicate": self._drop_duplicate,
         }
 
@@ -52,8 +68,10 @@ class MemoryQueue:
         closed = self._closed_ms()
         if closed:
             store.hand_back()
-        deliveries = () if closed else tuple(self._claim(token, want))
-        waiting = len(store.pending)
+        deliveries = () if closed or want <= 0 else tuple(self._claim(token, want))
+        waiting = len(store.pending) + len(store.fair)
+        if any(s.verb == "release" and s.receipt not in lost for s in settlements):
+            store.wake_for_lines()
         store.wake()
         return Cycle(lost, admissions, deliveries, closed, waiting)
 
@@ -65,14 +83,28 @@ class MemoryQueue:
     def _claim(self, token: str, want: int) -> list[Delivery]:
         store = self.store
         deliveries: list[Delivery] = []
-        for source in (store.arrived, store.pending):
+        if self._max_inflight is not None:
+            want = min(want, self._max_inflight - len(store.inflight))
+        store.fair.open_shut(store.clock.now(), self._group_max)
+        while len(deliveries) < want and (taken := store.fair.take(self._group_max)):
+            group, raw = taken
+            receipt = f"{token}.{len(deliveries) + 1}"
+            store.fair.grouped[receipt] = group
+            deliveries.append(self._hold(receipt, raw))
+        store.fair.forget_shares()
+        for source in () if self._is_fair else (store.arrived, store.pending):
             while source and len(deliveries) < want:
-                raw, receipt = source.pop(), f"{token}.{len(deliveries) + 1}"
-                store.inflight[receipt] = raw
-                store.lease[receipt] = store.clock.now() + self.lease_ms
-                size = len(read_entry(raw).payload)
-                deliveries.append(Delivery(receipt, b"", size) if size > MAX_PAYLOAD_BYTES else Delivery(receipt, raw))
+                deliveries.append(self._hold(f"{token}.{len(deliveries) + 1}", source.pop()))
+        if self._is_fair or want <= 0:
+            store.hand_back()
         return deliveries
+
+    def _hold(self, receipt: str, raw: bytes) -> Delivery:
+        store = self.store
+        store.inflight[receipt] = raw
+        store.lease[receipt] = store.clock.now() + self.lease_ms
+        size = len(read_entry(raw).payload)
+        return Delivery(receipt, b"", size) if size > MAX_PAYLOAD_BYTES else Delivery(receipt, raw)
 
     def _start(self, start: Start) -> str:
         store = self.store
@@ -93,7 +125,7 @@ class MemoryQueue:
             store.unkeep(store.dead, start.job_id)
             del store.records[start.job_id]
         record = store.record(start.job_id)
-        record.state = State.INFLIGHT
+        record.state, record.expires_at = State.INFLIGHT, None
         record.origin, record.receipt, record.attempts = start.origin, start.receipt, start.attempt
         record.started_at = store.clock.now()
         record.type = start.type or record.type
@@ -106,7 +138,13 @@ class MemoryQueue:
         if raw is None:
             return False
         self.store.lease.pop(s.receipt, None)
-        self._settle_by[s.verb](s, raw)
+        group = self.store.fair.leave(s.receipt)
+        if s.verb == "release":
+            self._release(s, raw, group)
+        else:
+            self._settle_by[s.verb](s, raw)
+        if group is not None:
+            self.store.fair.line_up(group, self._group_max)
         self.store.totals[s.verb] += 1
         return True
 
@@ -136,11 +174,20 @@ class MemoryQueue:
     def _drop_duplicate(self, s: Settlement, raw: bytes) -> None:
         """Leave the record alone: it is that of the job that was there before."""
 
-    def _release(self, s: Settlement, raw: bytes) -> None:
-        self.store.pending.append(write_entry(read_entry(raw)._replace(origin=s.origin)))
+    def _release(self, s: Settlement, raw: bytes, group: str | None) -> None:
+        if group is not None and s.shut_ms > 0:
+            self.store.fair.shut[group] = self.store.clock.now() + s.shut_ms
+            self.store.fair.turns.pop(group, None)
+        self._put_first(write_entry(read_entry(raw)._replace(origin=s.origin)), group)
         if s.started:
             record = self.store.record(s.job_id)
             record.state, record.attempts = State.PENDING, s.begun
+
+    def _put_first(self, raw: bytes, group: str | None) -> None:
+        if group is None:
+            self.store.pending.append(raw)
+        else:
+            self.store.fair.join(group, raw, self._group_max, front=True)
 
     def _put_off(self, s: Settlement, raw: bytes) -> None:
         store = self.store
@@ -173,20 +220,37 @@ class MemoryQueue:
         ended = _due(store.lease, store.clock.now(), at_most)
         for receipt in ended:
             del store.lease[receipt]
-            self._take_back(receipt, store.inflight.pop(receipt))
+            group = store.fair.leave(receipt)
+            self._take_back(receipt, store.inflight.pop(receipt), group)
+            if group is not None:
+                store.fair.line_up(group, self._group_max)
         if ended:
             store.totals["reap"] += len(ended)
+            store.wake_for_lines()
         store.wake()
         return len(ended)
 
-    def _take_back(self, receipt: str, raw: bytes) -> None:
+    def _take_back(self, receipt: str, raw: bytes, group: str | None) -> None:
         entry = read_entry(raw)
         entry = entry._replace(deliveries=entry.deliveries + 1, origin=entry.origin or receipt)
         if entry.deliveries == 1:
-            self.store.pending.append(write_entry(entry))
+            self._put_first(write_entry(entry), group)
         else:
             pause = _REAP_PAUSE_MS * 2 ** min(entry.deliveries - 2, 10)
             self.store.put_off(entry.origin, entry, self.store.clock.now() + pause)
+
+    async def sort(self, at_most: int) -> int:
+        """Where the queue is fair, move jobs that wait in the list to the lines of their groups; returns how many."""
+        store, moved = self.store, 0
+        if not self._is_fair:
+            return 0
+        store.hand_back()
+        while store.pending and moved < at_most:
+            raw = store.pending.pop()
+            too_large = len(read_entry(raw).payload) > MAX_PAYLOAD_BYTES
+            store.fair.join("" if too_large else group_of(raw, self._group_by), raw, self._group_max)
+            moved += 1
+        return moved
 
     async def promote(self, at_most: int) -> int:
         """Move due delayed jobs to the list; returns how many."""
@@ -221,10 +285,44 @@ class MemoryQueue:
         """Pass follow-up jobs on to their queues; returns how many."""
         count = min(at_most, len(self.store.outbox))
         for _ in range(count):
-            head, _, payload = self.store.outbox.pop().partition(b"\n")
-            queue, _, job_id = head.decode("ascii").partition(" ")
-            self._others(queue).enqueue(Enqueue(job_id, payload, revive=False), self._dead_ms)
+            item = self.store.outbox.pop()
+            found = read_follow_up(item)
+            if found is None:
+                self._set_aside(item)
+            else:
+                job = Enqueue(found.job_id, found.payload, revive=False)
+                self._others(found.queue).enqueue(job, self._dead_ms)
         return count
+
+    def _set_aside(self, item: bytes) -> None:
+        """Put what is no follow-up job among the dead letters."""
+        store = self.store
+        job_id = f"outbox.{hashlib.sha256(item).hexdigest()[:16]}"
+        error = to_json({"kind": "outbox", "message": NO_FOLLOW_UP})
+        store.unkeep(store.dead, job_id)
+        record = store.records[job_id] = Record(State.DEAD, error=error, payload=item)
+        record.queued_at = record.finished_at = store.clock.now()
+        store.keep(store.dead, job_id, len(item) + len(error), self._dead_ms)
+        store.totals["repair"] += 1
+
+    async def repair(self, at_most: int) -> int:
+        """Free unique keys whose jobs have ended or are gone; nothing else can break in memory."""
+        store = self.store
+        is_empty = not (store.pending or store.arrived or store.inflight or len(store.fair))
+        broken = [
+            key
+            for key, job_id in list(store.unique.items())[:at_most]
+            if (is_empty if (record := store.find(job_id)) is None else record.state.is_final)
+        ]
+        for key in broken:
+            del store.unique[key]
+        if broken:
+            store.totals["repair"] += len(broken)
+        return len(broken)
+
+    async def sample(self) -> Depths:
+        """Count the queue, for those who watch it."""
+        return read_depths(self.store)
 
     async def report_progress(self, job_id: str, receipt: str, progress: bytes) -> bool:
         """Keep the progress (JSON) of a running job; False if `receipt` doesn't hold it any more."""

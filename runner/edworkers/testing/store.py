@@ -9,6 +9,7 @@ from edworkers.core.job import Entry, write_entry
 from edworkers.core.lifecycle import State
 from edworkers.ports import Enqueue
 from edworkers.testing.clock import MemoryClock
+from edworkers.testing.fair import Fair
 
 RECORD_GRACE_MS = 86_400_000
 """How long a record outlives its place among the finished or dead, so that the one who trims these finds it."""
@@ -75,6 +76,7 @@ class Store:
     dead: Index = field(default_factory=dict[str, Kept])
     finished: Index = field(default_factory=dict[str, Kept])
     outbox: deque[bytes] = field(default_factory=deque[bytes])
+    fair: Fair = field(default_factory=Fair)
     paused: bool = False
     gate_until: int = 0
     throttled_until: int = 0
@@ -140,6 +142,12 @@ class Store:
         while self.waiting and self.pending:
             self.arrived.append(self.pending.pop())
             self.waiting.popleft()()
+
+    def wake_for_lines(self) -> None:
+        """Wake every runner for a job that went back to its group's line: nothing else would."""
+        if self.fair.turns:
+            for listener in list(self.listeners):
+                listener.hear_resume()
 
     def push(self, payloads: Sequence[bytes], *, urgent: bool = False) -> None:
         """Add bytes to the back of the list, or to its front."""

@@ -1,7 +1,7 @@
 """Several windows at once on Redis, counted exactly for every runner that shares them."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import redis
@@ -25,6 +25,7 @@ class RedisLimiter:
         *,
         runner: str,
         now: Callable[[], int],
+        calls: Iterator[int] | None = None,
     ) -> None:
         self._client = client
         self._keys = LimiterKeys(name)
@@ -32,12 +33,13 @@ class RedisLimiter:
         self._calendar = [window for window in windows if window.window != "minute"]
         self._runner = runner
         self._now = now
-        self._calls = itertools.count(1)
+        self._calls = calls or itertools.count(1)
         self._reservations: dict[str, tuple[int, list[bytes]]] = {}
 
-    async def reserve(self, count: int) -> Grant:
-        """Take up to `count` from every window, or as many as the tightest allows."""
-        args: list[Any] = ["", count, self._rolling.limit if self._rolling else 0, len(self._calendar)]
+    async def reserve(self, count: int, *, whole: bool = False) -> Grant:
+        """Take up to `count` from every window, or as many as the tightest allows; with `whole`, all or nothing."""
+        rolling = self._rolling.limit if self._rolling else 0
+        args: list[Any] = ["", count, int(whole), rolling, len(self._calendar)]
         now = self._now()
         for window in self._calendar:
             bounds = [edge for period in periods(window, now) for edge in period]
@@ -60,8 +62,15 @@ class RedisLimiter:
     async def refund(self, reservation: str, count: int) -> None:
         """Give back `count` of a reservation that were not used; each reservation can be given back from once."""
         granted, fields = self._reservations.pop(reservation, (0, []))
-        unused = min(count, granted)
-        if unused <= 0:
+        await self._give_back(reservation, granted, max(min(count, granted), 0), fields)
+
+    async def adjust(self, reservation: str, used: int) -> None:
+        """Count what a reservation really used, be it less or more than was reserved; once for each."""
+        granted, fields = self._reservations.pop(reservation, (0, []))
+        await self._give_back(reservation, granted, granted - used if granted else 0, fields)
+
+    async def _give_back(self, reservation: str, granted: int, unused: int, fields: Sequence[bytes]) -> None:
+        if unused == 0:
             return
         keys = (self._keys.used, self._keys.rolling)
         args: list[Any] = [reservation, granted, unused, *fields]

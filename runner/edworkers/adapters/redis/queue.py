@@ -1,15 +1,22 @@
 """One queue on Redis, as runners and keepers use it."""
 
+import asyncio
+import hashlib
 import itertools
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from edworkers.adapters.redis.calls import Client, enqueue_arguments, run_script
+from edworkers.adapters.redis.calls import Client, run_script
 from edworkers.adapters.redis.connection import until_answered
+from edworkers.adapters.redis.depths import depth_commands, read_depths
+from edworkers.adapters.redis.forward import forward
+from edworkers.adapters.redis.repair import repair, repair_lines
+from edworkers.adapters.redis.retained import Retained
+from edworkers.core.job import group_of
 from edworkers.core.keys import QueueKeys
-from edworkers.core.settings import MAX_PAYLOAD_BYTES, Retention
-from edworkers.ports import Cycle, Delivery, Enqueue, Settlement, Start
-from edworkers.telemetry import log
+from edworkers.core.settings import MAX_PAYLOAD_BYTES, Groups, Retention
+from edworkers.ports import Cycle, Delivery, Depths, Settlement, Start
 
 MAX_CLAIM = 1000
 _REAP_PAUSE_MS = 5000
@@ -18,19 +25,35 @@ _REAP_PAUSE_MS = 5000
 class RedisQueue:
     """The `JobQueue` port on Redis. Every call waits until Redis answers; what is repeated is safe to repeat."""
 
-    def __init__(self, client: Client, queue: str, *, runner: str, lease_ms: int, retention: Retention) -> None:
+    def __init__(
+        self,
+        client: Client,
+        queue: str,
+        *,
+        runner: str,
+        lease_ms: int,
+        retention: Retention,
+        groups: Groups | None = None,
+        max_inflight: int | None = None,
+    ) -> None:
         self._client = client
+        self._is_fair = groups is not None
+        self._group_by = groups.by if groups is not None else None
+        self._group_max = (groups.max_inflight if groups is not None else None) or 0
+        self._max_inflight = max_inflight or 0
         self._keys = QueueKeys(queue)
         self._runner = runner
         self._lease_ms = lease_ms
         self._result_ms = retention.result_seconds * 1000
         self._dead_ms = retention.dead_seconds * 1000
         self._max_bytes = retention.max_bytes
+        self._retained = Retained(queue, retention.max_bytes)
         self._calls = itertools.count(1)
         k = self._keys
         self._cycle_keys = [
             *(k.pending, k.arrived, k.inflight, k.lease, k.delayed, k.entries, k.dead, k.finished, k.outbox),
             *(k.paused, k.gate, k.throttled, k.cancel, k.unique, k.totals),
+            *(k.fair, k.turns, k.shares, k.fairness, k.grouped, k.running, k.shut, k.events),
         ]
         self._job_prefix = k.job("")
 
@@ -66,6 +89,9 @@ class RedisQueue:
             self._result_ms,
             self._dead_ms,
             MAX_PAYLOAD_BYTES,
+            self._max_inflight,
+            int(self._is_fair),
+            self._group_max,
         ]
         args += (len(settlements), len(starts))
         for s in settlements:
@@ -80,18 +106,34 @@ class RedisQueue:
     async def hand_back(self) -> None:
         """Let another runner have the job that woke this one."""
         k = self._keys
-
-        async def call(_repeated: bool) -> None:  # noqa: FBT001
-            while await self._client.execute_command("LMOVE", k.arrived, k.pending, "RIGHT", "RIGHT"):
-                pass
-
-        await until_answered("hand back a job", call)
+        await self._run("hand back a job", "hand_back", (k.arrived, k.pending), ())
 
     async def reap(self, at_most: int) -> int:
         """Put jobs whose lease ran out back to the front, or off for a while; returns how many."""
         k = self._keys
-        keys = (k.pending, k.arrived, k.inflight, k.lease, k.delayed, k.entries, k.totals)
-        return int(await self._run("reap", "reap", keys, (at_most, _REAP_PAUSE_MS)))
+        keys = (
+            *(k.pending, k.arrived, k.inflight, k.lease, k.delayed, k.entries, k.totals),
+            *(k.fair, k.turns, k.shares, k.fairness, k.grouped, k.running, k.shut, k.events),
+        )
+        return int(await self._run("reap", "reap", keys, (at_most, _REAP_PAUSE_MS, self._group_max)))
+
+    async def sort(self, at_most: int) -> int:
+        """Where the queue is fair, move jobs that wait in the list to the lines of their groups.
+
+        Returns for how many it tried: another may have moved them at the same time.
+        """
+        if not self._is_fair:
+            return 0
+        k = self._keys
+        reply = await self._run("read jobs to sort", "unsorted", (k.pending, k.arrived), (at_most, MAX_PAYLOAD_BYTES))
+        if not reply:
+            return 0
+        args: list[str | int] = [self._group_max]
+        for sha, group in _sorted_by_group(zip(reply[::2], reply[1::2], strict=True), self._group_by):
+            args += (sha, group)
+        keys = (k.pending, k.fair, k.turns, k.shares, k.fairness, k.grouped, k.running, k.shut)
+        await self._run("sort jobs by group", "sort", keys, args)
+        return len(reply) // 2
 
     async def promote(self, at_most: int) -> int:
         """Move due delayed jobs to the list; returns how many."""
@@ -103,16 +145,11 @@ class RedisQueue:
         k = self._keys
         keys = (k.finished, k.dead, k.cancel, k.totals)
         args = (self._result_ms, self._dead_ms, self._max_bytes, at_most)
-        squeezed, ids = await self._run("trim", "trim", keys, args)
-        if squeezed:
-            log.error(
-                "dead.squeezed",
-                queue=k.queue,
-                count=squeezed,
-                reason="dead letters were deleted for want of room; raise retention.maxBytes or replay and drop them",
-            )
+        squeezed, early, max_bytes, ids = await self._run("trim", "trim", keys, args)
+        self._retained.tell(squeezed=squeezed, early=early, max_bytes=max_bytes)
         if ids:
-            names = [k.job(job_id.decode()) for job_id in ids]
+            prefix = self._job_prefix.encode()
+            names = [prefix + job_id for job_id in ids]
 
             async def unlink(_repeated: bool) -> None:  # noqa: FBT001
                 await self._client.execute_command("UNLINK", *names)
@@ -121,28 +158,23 @@ class RedisQueue:
         return len(ids)
 
     async def forward(self, at_most: int) -> int:
-        """Pass follow-up jobs on to their queues; returns how many.
+        """Pass follow-up jobs on to their queues; returns how many."""
+        return await forward(self._client, self._keys, at_most, self._dead_ms)
 
-        A crash in between sends one again, and so may two that forward at once; its id makes the second a duplicate,
-        even if the first is dead by then.
-        """
-        outbox = self._keys.outbox
+    async def repair(self, at_most: int) -> int:
+        """Mend what a person or a restore broke, looking at up to `at_most` things of each kind; returns how many."""
+        lines = await repair_lines(self._client, self._keys, at_most, self._group_max) if self._is_fair else 0
+        return await repair(self._client, self._keys, at_most) + lines
 
-        async def read(_repeated: bool) -> Any:  # noqa: FBT001
-            return await self._client.execute_command("LRANGE", outbox, -at_most, -1)
+    async def sample(self) -> Depths:
+        """Count the queue, for those who watch it; other calls may come between the counts."""
 
-        items: list[bytes] = await until_answered("read the outbox", read)
-        for item in reversed(items):
-            head, _, payload = item.partition(b"\n")
-            queue, _, job_id = head.decode("ascii").partition(" ")
-            keys, args = enqueue_arguments(QueueKeys(queue), [Enqueue(job_id, payload, revive=False)], self._dead_ms)
-            await self._run("forward a job", "enqueue", keys, args)
+        async def count(_repeated: bool) -> Depths:  # noqa: FBT001
+            calls = [self._client.execute_command(*words) for words in depth_commands(self._keys)]
+            replies = await asyncio.gather(*calls)
+            return await read_depths(self._client, self._keys, replies, time.time_ns() // 1_000_000)
 
-            async def remove(_repeated: bool, item: bytes = item) -> None:  # noqa: FBT001
-                await self._client.execute_command("LREM", outbox, -1, item)
-
-            await until_answered("empty the outbox", remove)
-        return len(items)
+        return await until_answered("count a queue", count)
 
     async def report_progress(self, job_id: str, receipt: str, progress: bytes) -> bool:
         """Keep the progress (JSON) of a running job; False if `receipt` doesn't hold it any more."""
@@ -160,7 +192,16 @@ def _more(s: Settlement) -> Sequence[str | bytes | int]:
         return s.follow_ups
     if s.verb in {"retry", "defer"}:
         return (s.origin, s.attempts, s.delay_ms, s.due, s.gate_ms)
-    return (s.origin, int(s.started)) if s.verb == "release" else ()
+    return (s.origin, int(s.started), s.shut_ms) if s.verb == "release" else ()
+
+
+def _sorted_by_group(entries: Iterable[tuple[int, bytes]], by: str | None) -> Iterable[tuple[str, str]]:
+    """Give of each entry its SHA-1, by which the script knows it again, and its group."""
+    for is_whole, raw in entries:
+        if is_whole:
+            yield hashlib.sha1(raw, usedforsecurity=False).hexdigest(), group_of(raw, by)
+        else:
+            yield raw.decode("ascii"), ""
 
 
 def _read_cycle(reply: list[Any], *, repeated: bool) -> Cycle:

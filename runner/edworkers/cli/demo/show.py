@@ -72,7 +72,7 @@ class Show:
 
     def begins(self, world: World, scenario: Scenario) -> None:
         """Tell what runs where, and what is not as it would be in production."""
-        self._names = {name: case for case in scenario.all for name in (case.name, f"{case.name}.webhook")}
+        self._names = {name: case for case in scenario.all for name in (case.name, f"{case.name}.ai.webhook")}
         self._console.print(Text("edworkers demo", "bold"))
         for name, fact in _facts(world):
             self._console.print(f"  {name:9} {fact}", soft_wrap=True)

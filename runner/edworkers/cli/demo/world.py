@@ -105,7 +105,7 @@ class World:
         deliveries = tuple(delivery for delivery in self.inbox.deliveries if case.path and delivery.path == case.path)
         job_id = case.name if case.has_id else self._made_id(case, [delivery.json for delivery in deliveries])
         record = await self.queues["ai"].control.find(job_id) if job_id else None
-        webhook = await self.queues["webhook"].control.find(f"{job_id}.webhook") if job_id and case.path else None
+        webhook = await self.queues["webhook"].control.find(f"{job_id}.ai.webhook") if job_id and case.path else None
         return Seen(record, webhook, deliveries, asked, self._pushed[case.name])
 
     def _made_id(self, case: Case, delivered: Sequence[Any]) -> str | None:

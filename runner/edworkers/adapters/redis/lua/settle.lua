@@ -41,10 +41,18 @@ function settle.cancel(s)
   finish(s, 'cancelled', K.finished, A.result_expiry, 0)
 end
 function settle.duplicate() end
-function settle.release(s, raw)
+function settle.release(s, raw, now)
   local entry = read_entry(raw)
   entry.origin = s.more[1]
-  redis.call('RPUSH', K.pending, write_entry(entry))
+  if s.group then
+    if tonumber(s.more[3]) > 0 then
+      redis.call('ZADD', K.shut, text(now + s.more[3]), s.group)
+      redis.call('ZREM', K.turns, s.group)
+    end
+    join_line(s.group, write_entry(entry), true)
+  else
+    redis.call('RPUSH', K.pending, write_entry(entry))
+  end
   if s.more[2] == '1' then redis.call('HSET', s.job, 'state', 'pending', 'attempts', s.begun) end
 end
 
@@ -52,9 +60,17 @@ end
 local needs_entry = {retry = true, defer = true, bury = true, release = true}
 
 local function settle_one(s, now)
-  local raw = true
-  if needs_entry[s.verb] then raw = redis.call('HGET', K.inflight, s.receipt) end
-  if not raw or redis.call('HDEL', K.inflight, s.receipt) == 0 then return false end
+  local raw, is_plain = true, not needs_entry[s.verb] and #s.more == 0
+  if is_plain then
+    if redis.call('HDEL', K.inflight, s.receipt) == 0 then return false end
+  else
+    raw = redis.call('HGET', K.inflight, s.receipt)
+    if not raw then return false end
+  end
+  if A.grouped then s.group = leave_group(s.receipt) end
   settle[s.verb](s, raw, now)
+  -- Only now, for what couldn't be written where it goes must stay where it is.
+  if not is_plain then redis.call('HDEL', K.inflight, s.receipt) end
+  if s.group then line_up(s.group) end
   return true
 end

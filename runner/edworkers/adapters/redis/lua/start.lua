@@ -9,6 +9,8 @@ local function begin(s, record)
   if record[1] == 'dead' then
     unkeep(K.dead, K.totals, s.job, s.id)
     redis.call('DEL', s.job)
+  elseif record[1] then
+    redis.call('PERSIST', s.job)  -- if it were forgotten while the job runs, the same one could begin beside it
   end
   redis.call('HSET', s.job, 'state', 'inflight', 'origin', s.origin, 'attempts', s.attempt, 'startedAt', A.now)
   -- Of the first delivery the origin is the receipt.
