@@ -1,5 +1,6 @@
 """What is killed, replaced or restarted costs no job."""
 
+import json
 import signal
 from collections.abc import Callable
 
@@ -81,6 +82,25 @@ def test_a_job_whose_only_pod_is_killed_for_its_memory_is_run_again_without_help
         if "terminated" in status.get("lastState", {})
     ]
     assert ended == ["OOMKilled"]
+
+
+def test_jobs_with_processes_of_their_own_run_in_a_pod_and_are_killed_in_it(
+    kube: Kube, queue: Queue, pool_name: str
+) -> None:
+    isolated = {"isolation": "process", "memory": "128Mi", "timeoutSeconds": 10, "maxAttempts": 1}
+    kube.apply(worker_pool(pool_name, concurrency=3, job=isolated, resources={"limits": {"memory": "600Mi"}}))
+    done, late, hog = (f"{pool_name}-{name}" for name in ("done", "late", "hog"))
+    queue.push(
+        {"id": done, "type": "echo", "data": {"x": 1}},
+        {"id": late, "type": "sleep", "data": {"seconds": 600}},
+        {"id": hog, "type": "hog", "data": {}},
+    )
+    eventually(lambda: queue.states([done, late, hog]) == {"done": 1, "dead": 2}, queue.depths)
+    assert json.loads(queue.record(done)["result"]) == {"x": 1}
+    assert json.loads(queue.record(late)["error"])["kind"] == "timeout"
+    refused = json.loads(queue.record(hog)["error"])
+    assert (refused["kind"], "128 MiB are allowed" in refused["message"]) == ("memory", True)
+    assert [pod["status"]["containerStatuses"][0]["restartCount"] for pod in kube.pods_of(pool_name)] in ([0], [])
 
 
 def test_jobs_of_a_deleted_pool_wait_and_a_pool_made_again_finishes_them(

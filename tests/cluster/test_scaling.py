@@ -61,6 +61,28 @@ def test_long_jobs_outlive_an_empty_list_and_none_is_told_to_stop(kube: Kube, qu
     eventually(lambda: not kube.all_pods_of(pool_name))
 
 
+def test_jobs_in_the_lines_of_groups_bring_pods_and_no_more_than_may_run(
+    kube: Kube, queue: Queue, pool_name: str
+) -> None:
+    kube.apply(worker_pool(pool_name, groups={"maxInflight": 2}, maxInflight=3))
+    kube.until_ready(pool_name)
+    jobs = [f"{pool_name}-{group}{number}" for group in "ab" for number in range(4)]
+    for job in jobs:
+        queue.push({"id": job, "type": "sleep", "group": job[-2], "data": {"seconds": 4}})
+    most = 0
+
+    def all_done() -> bool:
+        nonlocal most
+        most = max(most, len(kube.all_pods_of(pool_name)))
+        assert queue.depths()["inflight"] <= 3
+        return queue.states(jobs) == {"done": 8}
+
+    eventually(all_done, lambda: (kube.run("get", "scaledobjects,hpa,pods"), queue.depths()))
+    assert most == 3
+    assert [queue.runs(job) for job in jobs] == [1] * 8
+    eventually(lambda: not kube.all_pods_of(pool_name))
+
+
 def _is_going(pod: dict[str, Any]) -> bool:
     return "deletionTimestamp" in pod["metadata"]
 
