@@ -3,7 +3,7 @@ PYTHON ?= python3
 V := .venv/bin
 SETUP := .venv/.complete
 
-.PHONY: help setup demo dev test unit check fmt bench generate verify lock install-manifest system cluster cluster-down e2e
+.PHONY: help setup demo dev test unit check fmt bench generate verify lock chaos install-manifest system cluster cluster-down e2e
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -45,6 +45,11 @@ fmt: $(SETUP)  ## format the code
 
 bench: system  ## throughput, latency and memory, beside BullMQ (needs npm)
 	$(V)/python bench/run.py
+
+JOBS ?= 20000
+KILLS ?= 200
+chaos: system  ## kill, freeze and cut at random, and check what happened: JOBS=20000 KILLS=200 SEED=…
+	$(V)/python -m tests.chaos.run --jobs $(JOBS) --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(if $(WRITE),--write $(WRITE))
 
 cluster: $(SETUP)  ## a real Kubernetes with KEDA for tests: by kind, or where no Docker answers as processes (root)
 	@$(V)/python tests/cluster/local up

@@ -92,6 +92,9 @@ INVALID = {
     "limit of something else": InvalidPool(
         'supported values: "jobs", "tokens"', "spec.limits.0.counts", {"limits": [{**DAY, "counts": "bytes"}]}
     ),
+    "memory that is too little": InvalidPool(
+        "must be 64Mi or more", "spec.job.memory", {"job": {"isolation": "process", "memory": "63Mi"}}
+    ),
     "no job in flight": InvalidPool("greater than or equal to 1", "spec.maxInflight", {"maxInflight": 0}),
     "no job of a group in flight": InvalidPool(
         "greater than or equal to 1", "spec.groups.maxInflight", {"groups": {"maxInflight": 0}}
@@ -224,7 +227,11 @@ WHOLE = worker_pool(
         "behavior": {"scaleDown": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}]}},
     },
     maxInflight=50,
-    limits=[MINUTE, {**DAY, "timeZone": "America/Los_Angeles"}, {**DAY, **TOKENS, "name": "tokens"}],
+    limits=[
+        {**MINUTE, "counts": "jobs", "per": "queue"},
+        {**DAY, "counts": "jobs", "per": "queue", "timeZone": "America/Los_Angeles"},
+        {**DAY, **TOKENS, "name": "tokens"},
+    ],
     groups={"maxInflight": 2},
     job={
         "timeoutSeconds": 30,

@@ -100,6 +100,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
             ".memory",
         ),
     ),
+    "spec.job.memory": (
+        Rule(
+            "!isQuantity(string(self)) || quantity(string(self)).compareTo(quantity('64Mi')) >= 0",
+            "must be 64Mi or more, for Python itself needs about half of that",
+        ),
+    ),
     "spec.autoscaling": (
         Rule(
             "self.minReplicas <= self.maxReplicas",
@@ -147,7 +153,6 @@ OPERATOR_CHECKED = {
         "The Deployment is refused; `Degraded` with what the API server said."
     ),
     "`autoscaling.behavior`": "Where it can't be used, `Degraded` says so, or KEDA and with it `ScalerReady`.",
-    "`job.memory` below 64Mi": "`Stalled`, with what it needs.",
     "`job.memory` for handlers that ask for no process of their own, without `job.isolation: process`": (
         "The pods end again and again; `Degraded` names one, whose log says why."
     ),

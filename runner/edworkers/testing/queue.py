@@ -266,9 +266,9 @@ class MemoryQueue:
         """Forget records beyond their retention in time or bytes; returns how many."""
         store, now, forgotten = self.store, self.store.clock.now(), 0
         for index, kept_ms in ((store.finished, self._result_ms), (store.dead, self._dead_ms)):
-            ends = {job_id: kept.at + kept_ms for job_id, kept in index.items()}
-            for job_id in _due(ends, now, at_most - forgotten):
-                self._forget(index, job_id)
+            ends = {f"{kept.bytes}:{job_id}": kept.at + kept_ms for job_id, kept in index.items()}
+            for member in _due(ends, now, at_most - forgotten):
+                self._forget(index, member.partition(":")[2])
                 forgotten += 1
         while forgotten < at_most and store.totals["recordBytes"] > self._max_bytes:
             index = store.finished or store.dead

@@ -25,8 +25,8 @@ local function forget(index, member)
   end
   room = room - 1
 end
-for index, kept in pairs({[KEYS[1]] = ARGV[1], [KEYS[2]] = ARGV[2]}) do
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', text(now - kept), 'LIMIT', 0, room)) do
+for i, index in ipairs({KEYS[1], KEYS[2]}) do
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', text(now - ARGV[i]), 'LIMIT', 0, room)) do
     forget(index, member)
   end
 end
