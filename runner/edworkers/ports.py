@@ -78,6 +78,8 @@ class Cycle(NamedTuple):
     """How long nothing can be claimed: 0 when open, -1 while paused, else what is left of the gate."""
     waiting: int
     """Jobs that still wait, be it because as many run as may, or a limit shuts their groups."""
+    now: int = 0
+    """The queue's own time (Unix ms), by which jobs are judged: a runner's clock may be wrong."""
 
 
 class Enqueue(NamedTuple):

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tests.chaos.end_rules import begun_early
 from tests.chaos.history import Hold, Life
 from tests.chaos.lease_rules import Overlap, overlaps
 from tests.chaos.promise import Run
@@ -39,8 +38,6 @@ class Figures:
     """The same, where it had lost one before."""
     bystanders: int
     """Jobs that were buried as poison pills although it was others that killed their runners."""
-    early: int
-    """Jobs begun before they were due, by a runner with a wrong clock."""
 
 
 def count(run: Run, stops: Stops) -> Figures:
@@ -64,7 +61,6 @@ def count(run: Run, stops: Stops) -> Figures:
         slowest_first=max((seconds for times, seconds in losses if times == 1), default=0),
         slowest_again=max((seconds for times, seconds in losses if times > 1), default=0),
         bystanders=sum(_is_pill(life) for life in lives if life.nr not in pills),
-        early=len(list(begun_early(run))),
     )
 
 

@@ -1,6 +1,6 @@
 """What is judged, and what a broken promise is."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.chaos.history import History, Life
@@ -30,8 +30,6 @@ class Run:
     next_queue: str = "next"
     leftovers: Sequence[str] = ()
     """Keys that should be gone when every job has ended, and aren't."""
-    wrong_clocks: Collection[str] = ()
-    """Names of runners whose time of day was wrong."""
 
 
 @dataclass(frozen=True, slots=True)

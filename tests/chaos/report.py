@@ -104,7 +104,6 @@ def _came_out(outcome: Outcome, figures: Figures) -> list[Row]:
             f"{figures.slowest_again:.1f} s",
         ),
         ("jobs buried as poison pills that were only with one when it killed, or killed by us", figures.bystanders),
-        ("jobs begun too early, as a runner with a wrong clock had read their `runAt`", figures.early),
     ]
 
 

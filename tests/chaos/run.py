@@ -43,7 +43,6 @@ def _read(chaos: Chaos) -> Run:
         pushes=chaos.producer.pushes,
         bounds=Bounds(),
         leftovers=chaos.leftovers,
-        wrong_clocks=frozenset(chaos.crew.wrong_clocks),
     )
 
 

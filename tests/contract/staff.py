@@ -14,7 +14,7 @@ from edworkers.core.limits import Limited, limiters
 from edworkers.core.settings import PoolSpec
 from edworkers.pipeline.budget import Budget
 from edworkers.pipeline.runner import Patience, Runner
-from edworkers.ports import Handle, Handler, JobContext, JobRecord, QueueControl
+from edworkers.ports import Clock, Handle, Handler, JobContext, JobRecord, QueueControl
 
 LEASE_MS = 3000
 
@@ -53,7 +53,13 @@ def split_limits(spec: PoolSpec) -> tuple[list[Limited], list[Limited]]:
 
 @asynccontextmanager
 async def at_work(
-    world: World, work: Handle | Sequence[Handler[Note]], *, name: str = "runner", drain: float = 25, **pool: Any
+    world: World,
+    work: Handle | Sequence[Handler[Note]],
+    *,
+    name: str = "runner",
+    drain: float = 25,
+    clock: Clock | None = None,
+    **pool: Any,
 ) -> AsyncGenerator[Runner]:
     """Run a runner until the block ends, then stop it."""
     spec = a_pool(**pool)
@@ -66,7 +72,7 @@ async def at_work(
         lifeline=world.lifeline(queue),
         handlers={handler.type: handler for handler in handlers},
         env={},
-        clock=world.clock,
+        clock=clock or world.clock,
         limiter=world.limiter(*of_jobs[0].windows, runner=name, name=of_jobs[0].name) if of_jobs else None,
         budget=Budget(others, lambda known, windows: world.limiter(*windows, runner=name, name=known))
         if others

@@ -44,6 +44,33 @@ async def test_a_delay_counts_from_the_time_at_which_the_job_was_made(
         await reaches(control, "a", State.DONE)
 
 
+class FastClock:
+    """The `Clock` port of a machine that is an hour ahead of Redis."""
+
+    def __init__(self, world: World) -> None:
+        self._right = world.clock
+
+    def now(self) -> int:
+        return self._right.now() + 3_600_000
+
+    def monotonic(self) -> float:
+        return self._right.monotonic()
+
+
+async def test_a_runner_whose_clock_is_wrong_begins_no_job_sooner_and_buries_none(
+    world: World, queue: JobQueue, control: QueueControl
+) -> None:
+    desk = Desk()
+    desk.go_on()
+    async with at_work(world, desk, clock=FastClock(world)):
+        await world.push(payload("later", runAt=moment(world, 600)), payload("fresh", expiresAt=moment(world, 600)))
+        await reaches(control, "later", State.DELAYED)
+        await reaches(control, "fresh", State.DONE)
+        await world.advance(601)
+        await queue.promote(10)
+        await reaches(control, "later", State.DONE)
+
+
 async def test_an_expired_job_is_buried_instead_of_begun(world: World, control: QueueControl) -> None:
     desk = Desk()
     desk.go_on()

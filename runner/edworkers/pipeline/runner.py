@@ -305,9 +305,8 @@ class Runner:
 
     async def _receive(self, cycle: Cycle) -> int:
         """Read what was claimed; returns how many of it can be run."""
-        now = self._clock.now()
         by = self.pool.groups.by if self.pool.groups is not None else None
-        read = [read_delivery(delivery, self._handlers, self.pool.job, now, by) for delivery in cycle.deliveries]
+        read = [read_delivery(delivery, self._handlers, self.pool.job, cycle.now, by) for delivery in cycle.deliveries]
         self.stats.claimed += len(read)
         self._lifeline.hold({claimed.receipt: claimed.id for claimed in read})
         affordable = read if self._budget is None else await self._afford(self._budget, read)

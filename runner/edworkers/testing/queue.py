@@ -73,7 +73,7 @@ class MemoryQueue:
         if any(s.verb == "release" and s.receipt not in lost for s in settlements):
             store.wake_for_lines()
         store.wake()
-        return Cycle(lost, admissions, deliveries, closed, waiting)
+        return Cycle(lost, admissions, deliveries, closed, waiting, store.clock.now())
 
     def _closed_ms(self) -> int:
         return -1 if self.store.paused else max(self.store.gate_until - self.store.clock.now(), 0)

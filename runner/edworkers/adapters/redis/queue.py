@@ -205,7 +205,7 @@ def _sorted_by_group(entries: Iterable[tuple[int, bytes]], by: str | None) -> It
 
 
 def _read_cycle(reply: list[Any], *, repeated: bool) -> Cycle:
-    lost, admissions, deliveries, closed, waiting = reply
+    lost, admissions, deliveries, closed, waiting, now = reply
     pairs = zip(deliveries[::2], deliveries[1::2], strict=True)
     return Cycle(
         # After a repeat, a receipt that is gone may as well have been settled by the call whose reply was lost.
@@ -214,6 +214,7 @@ def _read_cycle(reply: list[Any], *, repeated: bool) -> Cycle:
         deliveries=tuple(_read_delivery(receipt, raw) for receipt, raw in pairs),
         closed_ms=int(closed),
         waiting=int(waiting),
+        now=int(now),
     )
 
 

@@ -60,4 +60,4 @@ if closed ~= 0 then
 elseif want > 0 and ARGV[4] ~= '1' then
   deliveries = claim(want, now)
 end
-return {lost, admissions, deliveries, closed, redis.call('LLEN', K.pending) + redis.call('ZCARD', K.fair)}
+return {lost, admissions, deliveries, closed, redis.call('LLEN', K.pending) + redis.call('ZCARD', K.fair), now}
