@@ -39,7 +39,7 @@ async def test_who_wants_none_gets_none(world: World, queue: JobQueue) -> None:
 
 async def test_an_empty_queue_gives_nothing(queue: JobQueue) -> None:
     cycle = await queue.cycle((), (), 5)
-    assert cycle == ((), (), (), 0, 0)
+    assert cycle[:5] == ((), (), (), 0, 0)
 
 
 async def test_a_job_is_given_to_one_runner_only(world: World) -> None:

@@ -1,11 +1,14 @@
 """A Redis of one's own on loopback: `redis-server` (or `valkey-server`) from the PATH, as a process that ends with us.
 
+EDWORKERS_REDIS_SERVER names another program.
+
 Run by itself: `python -m edworkers.standins.redis --port 6390`.
 """
 
 import argparse
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -105,13 +108,20 @@ async def _read_away(stream: asyncio.StreamReader) -> None:
         pass
 
 
-def _command(port: int, folder: Path, options: Mapping[str, str]) -> list[str]:
-    program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+def find_program() -> str:
+    """Find the server's program. Raises SettingsError where there is none."""
+    wanted = os.environ.get("EDWORKERS_REDIS_SERVER")
+    program = next((found for name in ((wanted,) if wanted else PROGRAMS) if (found := shutil.which(name))), None)
     if program is None:
-        raise SettingsError(
-            "Redis can't be started:",
-            [f"neither {' nor '.join(PROGRAMS)} is on the PATH; install one: apt-get install redis-server"],
-        )
+        fault = f"neither {' nor '.join(PROGRAMS)} is on the PATH; install one: apt-get install redis-server"
+        if wanted:
+            fault = f"EDWORKERS_REDIS_SERVER: there is no program {wanted!r}"
+        raise SettingsError("Redis can't be started:", [fault])
+    return program
+
+
+def _command(port: int, folder: Path, options: Mapping[str, str]) -> list[str]:
+    program = find_program()
     # One call a save: with `--save` and nothing after it, older servers take the next option for its value.
     usual = {"port": str(port), "bind": "127.0.0.1", "dir": str(folder), "save": "", "loglevel": "notice"}
     given = {**usual, "maxmemory-policy": "noeviction", "daemonize": "no", **options}

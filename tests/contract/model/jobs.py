@@ -1,0 +1,92 @@
+"""What the model knows of each job that was pushed, and where it expects it to be."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from edworkers.core.lifecycle import State
+
+
+class Phase(StrEnum):
+    """How far a runner is with a job that it claimed."""
+
+    CLAIMED = "claimed"
+    STARTED = "started"
+    DUPLICATE = "duplicate"
+    CANCELLED = "cancelled"
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One push: each has bytes of its own, so that it is told from all others, be their ids the same."""
+
+    payload: bytes
+    id: str = ""
+    """Empty where the producer gave none: then it is the receipt of the first delivery."""
+    key: str = ""
+    group: str = ""
+    state: State | None = None
+    """Where it is; None before it is in the queue, and when it is no more."""
+    reason: str = ""
+    """Why it is no more."""
+    deliveries: int = 0
+    attempts: int = 0
+    """How many attempts have failed, as its header says."""
+    begun: int = 0
+    """How many times it was let begin since it was pushed or replayed."""
+    origin: str = ""
+    put_off: bool = False
+
+    def end(self, state: State | None, reason: str) -> None:
+        self.state, self.reason = state, reason
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A job in a runner's hands."""
+
+    receipt: str
+    job: Job
+    runner: int
+    deadline: int
+    group: str | None = None
+    """The line that it was taken from; None where it was taken from the list."""
+    phase: Phase = Phase.CLAIMED
+
+    @property
+    def origin(self) -> str:
+        return self.job.origin or self.receipt
+
+    @property
+    def id(self) -> str:
+        return self.job.id or self.origin
+
+
+@dataclass(slots=True, eq=False)
+class Known:
+    """What the queue remembers under an id: which job it stands for."""
+
+    job: Job
+    state: State
+    unique: str = ""
+    origin: str = ""
+    receipt: str = ""
+    attempts: int = 0
+    expires: int | None = None
+
+
+class Kept(NamedTuple):
+    """A record that is kept after the end: since when (Unix ms), and its size."""
+
+    at: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """How the queue under test is set up."""
+
+    fair: tuple[bool, bool] = (False, False)
+    """Whether each of the two runners takes groups in their turn; they differ in the midst of a rollout."""
+    group_max: int = 0
+    max_inflight: int = 0

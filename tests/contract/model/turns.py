@@ -1,0 +1,100 @@
+"""Judges what was claimed: in their order from the list, and among groups by fair turns."""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.contract.model.jobs import Held, Job
+from tests.contract.model.model import Model
+
+from edworkers.core.job import read_entry
+from edworkers.core.lifecycle import State
+from edworkers.ports import Delivery
+
+MOST_AHEAD = 2
+"""Of start-time fair queueing: how many jobs of one group may go before a waiting one of another."""
+
+
+@dataclass(slots=True)
+class Turns:
+    """Follows the claims of one model."""
+
+    model: Model
+    ahead: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
+    """Of each group that could have been claimed from: how many of each other went before it."""
+
+    @property
+    def _is_mixed(self) -> bool:
+        return len(set(self.model.setting.fair)) > 1
+
+    def _bound(self, runner: int) -> int:
+        return self.model.setting.group_max if self.model.setting.fair[runner] else 0
+
+    def _runnable(self, runner: int) -> set[str]:
+        """Name the groups of which a job could be claimed now."""
+        model, bound = self.model, self._bound(runner)
+        running = Counter(held.group for held in model.held.values())
+        free = {group for group, line in model.lines.items() if line and model.shut.get(group, 0) <= model.now()}
+        return {group for group in free if not (group and bound and running[group] >= bound)}
+
+    def watch(self) -> None:
+        """Forget who went before those that couldn't have been claimed from anyway."""
+        runnable = self._runnable(0)
+        self.ahead = {group: count for group, count in self.ahead.items() if group in runnable}
+
+    def take(self, runner: int, want: int, deliveries: Sequence[Delivery]) -> None:
+        """Hold what a runner claimed against what it might; then it holds that."""
+        self.watch()
+        room = self._room(want)
+        assert len(deliveries) <= room, f"{len(deliveries)} claimed where there was room for {room}"
+        for delivery in deliveries:
+            self._take_one(runner, delivery)
+        if len(deliveries) < room:
+            self._expect_nothing_more(runner)
+        if want > 0 and (self.model.setting.fair[runner] or room <= 0):
+            self.model.hand_back()
+
+    def _room(self, want: int) -> int:
+        most = self.model.setting.max_inflight
+        if self.model.closed():
+            return 0
+        return max(min(want, most - len(self.model.held)), 0) if most else want
+
+    def _take_one(self, runner: int, delivery: Delivery) -> None:
+        model = self.model
+        payload = read_entry(delivery.raw).payload
+        line = next((line for line in model.lines.values() if line and line[0].payload == payload), None)
+        assert delivery.receipt not in model.held, "a receipt was given twice"
+        group = None if line is None else line[0].group
+        if line is not None and group is not None:
+            self._expect_turn(runner, group)
+            job = line.popleft()
+        else:
+            job = self._next_of_list(runner)
+            assert job.payload == payload, "not the next in the list"
+        job.state = State.INFLIGHT
+        deadline = model.now() + model.lease_ms
+        model.held[delivery.receipt] = Held(delivery.receipt, job, runner, deadline, group)
+
+    def _expect_turn(self, runner: int, group: str) -> None:
+        runnable = self._runnable(runner)
+        assert group in runnable, f"{group!r} is shut, or has as many running as it may"
+        self.ahead.pop(group, None)
+        for other in runnable - {group}:
+            count = self.ahead.setdefault(other, Counter())
+            count[group] += 1
+            is_judged = not self._is_mixed or not self.model.setting.group_max
+            assert count[group] <= MOST_AHEAD or not is_judged, f"{other!r} waits while {group!r} goes again and again"
+
+    def _next_of_list(self, runner: int) -> Job:
+        model = self.model
+        assert not model.setting.fair[runner], "claimed from the list of a fair queue"
+        assert self._is_mixed or not self._runnable(runner), "claimed from the list while groups wait"
+        source: deque[Job] = model.arrived or model.pending
+        assert source, "claimed what isn't in the list"
+        return source.pop()
+
+    def _expect_nothing_more(self, runner: int) -> None:
+        assert self._is_mixed or not self._runnable(runner), "more of some group could have been claimed"
+        is_left = self.model.pending or self.model.arrived
+        assert self.model.setting.fair[runner] or not is_left, "more of the list could have been claimed"

@@ -1,0 +1,68 @@
+"""The model finds what is wrong: each script, with one fault put into it, is caught breaking a promise."""
+
+import hashlib
+from typing import NamedTuple
+
+import pytest
+from hypothesis import Phase
+from tests.contract.model.play import play_on
+
+from edworkers.adapters.redis import calls
+from edworkers.adapters.redis.scripts import Script, script
+
+
+class Fault(NamedTuple):
+    """A piece of a script, and what is put in its place."""
+
+    script: str
+    right: str
+    wrong: str
+
+
+FAULTS = {
+    "a reaped job keeps its lease": Fault("reap", "redis.call('ZREM', KEYS[4], receipt)\n", "\n"),
+    "a loss of the runner is not counted": Fault("reap", "entry.deliveries = entry.deliveries + 1", ""),
+    "a receipt that is gone still settles": Fault(
+        "cycle",
+        "if redis.call('HDEL', K.inflight, s.receipt) == 0 then return false end",
+        "redis.call('HDEL', K.inflight, s.receipt)",
+    ),
+    "a promoted job's entry stays": Fault("promote", "redis.call('HDEL', KEYS[3], id)\n", "\n"),
+    "a claimed job has no lease": Fault("cycle", "redis.call('ZADD', K.lease, unpack(leases))", ""),
+    "a repeated claim takes more": Fault("cycle", "elseif want > 0 and ARGV[4] ~= '1' then", "elseif want > 0 then"),
+    "a pause stops nobody": Fault("cycle", "if redis.call('EXISTS', K.paused) == 1 then return -1 end", ""),
+    "a release costs an attempt": Fault(
+        "cycle", "entry.origin = s.more[1]", "entry.origin, entry.attempts = s.more[1], entry.attempts + 1"
+    ),
+    "a job without a lease begins": Fault("cycle", "if not held then return 'lost' end", ""),
+    "a unique key keeps nobody out": Fault("cycle", "if holder and holder ~= s.id then return 'duplicate' end", ""),
+    "a cancelled job begins": Fault(
+        "cycle", "if A.cancels and redis.call('ZSCORE', K.cancel, s.id) then", "if false then"
+    ),
+    "a running job's record is forgotten": Fault("cycle", "redis.call('PERSIST', s.job)", ""),
+    "a trimmed record's bytes still count": Fault("trim", "redis.call('HINCRBY', KEYS[4], 'recordBytes', -bytes)", ""),
+    "a replayed job stays dead": Fault("replay", "unkeep(KEYS[2], KEYS[4], job, id)", ""),
+    "a group has one more running than it may": Fault("cycle", "or 0) >= A.group_max", "or 0) > A.group_max"),
+    "a group goes again and again": Fault("cycle", "redis.call('ZADD', K.shares, text(at + 1), group)", ""),
+    "a minute allows one more": Fault("reserve", "allow(minute -", "allow(minute + 1 -"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_model_finds_that(name: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = FAULTS[name]
+    right = script(fault.script).text
+    assert right.count(fault.right) == 1, "the script has changed: put the fault into what it is now"
+    wrong = right.replace(fault.right, fault.wrong)
+    broken = Script(wrong, hashlib.sha1(wrong.encode(), usedforsecurity=False).hexdigest())
+    monkeypatch.setattr(calls, "script", lambda wanted: broken if wanted == fault.script else script(wanted))
+    with pytest.raises(AssertionError):
+        play_on(
+            redis_url,
+            monkeypatch,
+            max_examples=300,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],
+            report_multiple_bugs=False,
+        )
