@@ -65,10 +65,11 @@ def _fault_of(ending: Ending, plan: Planned | None, life: Life, bounds: Bounds) 
     """Say what is wrong with an end; without a plan it must be done."""
     expected = plan.ends if plan is not None else "done"
     if ending.state == "dead" and ending.error_kind == "poison":
-        # Whatever a job is about: it may have been at work in three processes that were killed.
+        # Whatever a job is about: it may have been at work in three processes that were killed. It may lose more of
+        # them, which were killed between its claim and its burial; that it is begun no more is another rule.
         lost = Counter(hold.origin for hold in life.holds if hold.fate == "reaped")
         most = max(lost.values(), default=0)
-        return "" if most == bounds.max_deliveries else f"a poison pill that lost its runner {most} times"
+        return "" if most >= bounds.max_deliveries else f"a poison pill that lost its runner {most} times"
     if ending.state == "dead":
         return "" if ending.error_kind == expected else f"dead by {ending.error_kind}, not {expected}"
     if ending.state != expected:

@@ -166,7 +166,32 @@ def test_a_poison_pill_that_is_begun_once_more_is_found(log: LogWriter) -> None:
         log.reap(f"receipt-{deliveries}")
     log.claim(pill, "last", 8000, entry=log.again(pill, deliveries=4))
     log.bury(pill, "last", "poison")
-    assert _broken(log.run(pill)) == ["wrong end", "attempts"]
+    assert _broken(log.run(pill)) == ["attempts"]
+
+
+def test_a_poison_pill_may_lose_one_more_runner_before_it_is_buried(log: LogWriter) -> None:
+    pill = planned(ends="poison")
+    for deliveries in range(4):
+        at = deliveries * 2000
+        log.claim(pill, f"receipt-{deliveries}", at, entry=log.again(pill, deliveries=deliveries))
+        if deliveries < 3:
+            log.start(pill, f"receipt-{deliveries}", at=at)
+        log.reap(f"receipt-{deliveries}")
+    log.claim(pill, "last", 8000, entry=log.again(pill, deliveries=4))
+    log.bury(pill, "last", "poison")
+    assert _broken(log.run(pill)) == []
+
+
+def test_a_poison_pill_that_lost_too_few_runners_is_found(log: LogWriter) -> None:
+    pill = planned(ends="poison")
+    for deliveries in range(2):
+        at = deliveries * 2000
+        log.claim(pill, f"receipt-{deliveries}", at, entry=log.again(pill, deliveries=deliveries))
+        log.start(pill, f"receipt-{deliveries}", at=at)
+        log.reap(f"receipt-{deliveries}")
+    log.claim(pill, "last", 8000, entry=log.again(pill, deliveries=2))
+    log.bury(pill, "last", "poison")
+    assert _broken(log.run(pill)) == ["wrong end"]
 
 
 def test_a_job_that_is_called_a_poison_pill_without_reason_is_found(log: LogWriter) -> None:

@@ -25,7 +25,7 @@ from edworkers.adapters.redis.whereabouts import SLOTS, OfCluster, slot_of
 from edworkers.core.settings import Retention
 from edworkers.standins import redis as redis_standin
 from edworkers.standins.leash import leashed
-from edworkers.standins.redis import RedisServer, free_port
+from edworkers.standins.redis import RedisServer, find_program, free_port
 
 MASTER = "jobs"
 
@@ -63,7 +63,7 @@ class Sentinel:
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *leashed("redis-server", str(self._file), "--sentinel"),
+            *leashed(find_program(), str(self._file), "--sentinel"),
             stdin=DEVNULL,
             stdout=DEVNULL,
             stderr=STDOUT,
