@@ -37,11 +37,12 @@ def nothing_is_left_behind(run: Run) -> Iterator[Violation]:
 
 
 def each_job_ends_once(run: Run) -> Iterator[Violation]:
-    """One end a job; only a dead one makes way for a copy that was pushed again."""
+    """One end a job; only a dead one, or one whose record was trimmed, makes way for a copy that was pushed again."""
     for life in run.history.lives.values():
         pushes = run.pushes.get(life.nr, 1) if life.queue == run.work_queue else 1
         for earlier, later in pairwise(life.endings):
-            if earlier.state != "dead":
+            was_known = not any(earlier.at <= at <= later.at for at in life.forgotten)
+            if earlier.state != "dead" and was_known:
                 yield Violation("ended twice", f"{later.state} after {earlier.state}", life)
         if len(life.endings) > max(pushes, 1):
             yield Violation("ended twice", f"{len(life.endings)} ends of {pushes} pushes", life)

@@ -88,6 +88,8 @@ class Life:
     failures: list[Ending] = field(default_factory=list[Ending])
     starts: list[int] = field(default_factory=list[int])
     """Where in the log it was let begin."""
+    forgotten: list[int] = field(default_factory=list[int])
+    """Where in the log its record was deleted."""
 
     @property
     def begun(self) -> list[Hold]:
@@ -233,6 +235,11 @@ class _Step:
                 self._left += filter(None, (self._reader.leave(queue, word.decode()) for word in words))
             case b"HSET" | b"HMSET", _ if key.startswith("job:"):
                 self._records.append((queue, key.removeprefix("job:"), dict(_pairs(words))))
+            case b"UNLINK" | b"DEL", _ if key.startswith("job:"):
+                for name in (key, *(word.decode(errors="replace").partition("}:")[2] for word in words)):
+                    life = self._reader.history.lives.get((queue, name.removeprefix("job:")))
+                    if life is not None:
+                        life.forgotten.append(self._reader.at)
             case b"HINCRBY", "totals":
                 self._is_reap = self._is_reap or words[0] == b"reap"
             case _:

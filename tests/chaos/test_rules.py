@@ -157,6 +157,26 @@ def test_an_attempt_that_is_not_counted_is_found(log: LogWriter) -> None:
     assert _broken(log.run(JOB)) == ["attempts"]
 
 
+def test_a_copy_that_ends_after_the_first_ones_record_was_trimmed_is_none(log: LogWriter) -> None:
+    done_once(log, "first")
+    log.steps.append([command("UNLINK", key("job:other-9"), key(f"job:{JOB.job_id}"))])
+    done_once(log, "second")
+    assert _broken(log.run(JOB, pushes={JOB.nr: 2})) == []
+
+
+def test_a_copy_that_ends_beside_the_first_ones_record_is_found(log: LogWriter) -> None:
+    log.steps.append([command("UNLINK", key(f"job:{JOB.job_id}"))])
+    done_once(log, "first")
+    done_once(log, "second")
+    assert _broken(log.run(JOB, pushes={JOB.nr: 2})) == ["ended twice"]
+
+
+def done_once(log: LogWriter, receipt: str) -> None:
+    log.claim(JOB, receipt)
+    log.start(JOB, receipt, at=1)
+    log.ack(JOB, receipt)
+
+
 def test_a_poison_pill_that_is_begun_once_more_is_found(log: LogWriter) -> None:
     pill = planned(ends="poison")
     for deliveries in range(4):

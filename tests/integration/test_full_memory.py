@@ -123,6 +123,9 @@ async def test_results_make_room_before_their_time_and_dead_letters_stay(
     runner = await programs.runner(programs.manifest(concurrency=4), REDIS_URL=small_redis.url)
     await eventually(full.is_empty)
     await runner.kill()
+    newest = await full.client.zrange(full.key("finished"), -5, -1)
+    for member in await full.client.zrange(full.key("finished"), 0, -6):
+        await full.client.zincrby(full.key("finished"), -60_000, member)
     await fill(full, "hoard", b"x" * 5000)
     await fill(full, "hoard", b"x")
     keeper = await programs.start("keeper", "work", "--pool", str(programs.manifest()), REDIS_URL=small_redis.url)
@@ -131,6 +134,7 @@ async def test_results_make_room_before_their_time_and_dead_letters_stay(
     assert (await full.depths()).dead == 20
     assert (await full.record("dead-0")).state is State.DEAD
     assert keeper.seen("dead.squeezed") == []
+    assert set(newest) <= set(await full.client.zrange(full.key("finished"), 0, -1))
 
 
 async def _refuses(queue: Queue, job: bytes) -> bool:

@@ -38,7 +38,10 @@ class Guarded:
         return {"REDIS_URL": "", "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(self.server.port), **names}
 
     def client(self, user: str) -> Any:
-        made = redis.asyncio.Redis(port=self.server.port, username=f"edworkers-{user}", password=PASSWORD)
+        # Since Redis 7.2 the library tells its name, which is refused without harm, and logged.
+        made = redis.asyncio.Redis(
+            port=self.server.port, username=f"edworkers-{user}", password=PASSWORD, driver_info=None
+        )
         self._clients.append(made)
         return made
 

@@ -1,13 +1,14 @@
 -- Forgets records beyond their retention: first by age, then by bytes, results before dead letters, the oldest first.
 -- KEYS: finished dead cancel totals   ARGV: result_ms dead_ms max_bytes at_most
 -- A max_bytes above half of Redis' maxmemory is half of it. Where less than a twentieth of that memory is free, results
--- go before their time; dead letters don't.
+-- go before their time; dead letters don't, nor do results of the last minute, for whoever waits for one is to get it,
+-- and a second push of its job is to be known.
 -- Returns how many dead letters went for want of bytes, how many results went for want of memory and the max_bytes that
 -- held, then the ids whose records the caller is to delete: their keys can't be declared beforehand. If it dies before
 -- that, they expire by themselves.
 --@include record
 local now, room, ids, squeezed, early = now_ms(), tonumber(ARGV[4]), {}, 0, 0
-local section = 'memory'
+local section, MINUTE_MS = 'memory', 60000
 local info = redis.pcall('INFO', section)
 local function memory(name)
   return tonumber(type(info) == 'string' and string.match(info, '\n' .. name .. ':(%d+)') or 0)
@@ -38,7 +39,7 @@ while room > 0 and tonumber(redis.call('HGET', KEYS[4], 'recordBytes') or 0) > m
   forget(index, member)
 end
 while room > 0 and over > 0 do
-  local member = redis.call('ZRANGE', KEYS[1], 0, 0)[1]
+  local member = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', text(now - MINUTE_MS), 'LIMIT', 0, 1)[1]
   if not member then break end
   early = early + 1
   forget(KEYS[1], member)
