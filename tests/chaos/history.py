@@ -223,7 +223,7 @@ class _Step:
         for life, hold in self._left:
             hold.fate = self._fate(life)
 
-    def _read_one(self, verb: bytes, queue: str, key: str, words: Sequence[bytes]) -> None:
+    def _read_one(self, verb: bytes, queue: str, key: str, words: Sequence[bytes]) -> None:  # noqa: C901 - one match
         match verb, key:
             case b"HSET" | b"HMSET", "inflight":
                 for receipt, raw in _pairs(words):
@@ -236,14 +236,18 @@ class _Step:
             case b"HSET" | b"HMSET", _ if key.startswith("job:"):
                 self._records.append((queue, key.removeprefix("job:"), dict(_pairs(words))))
             case b"UNLINK" | b"DEL", _ if key.startswith("job:"):
-                for name in (key, *(word.decode(errors="replace").partition("}:")[2] for word in words)):
-                    life = self._reader.history.lives.get((queue, name.removeprefix("job:")))
-                    if life is not None:
-                        life.forgotten.append(self._reader.at)
+                others = [word.decode(errors="replace").partition("}:")[2] for word in words]
+                self._forget(queue, [key, *others])
             case b"HINCRBY", "totals":
                 self._is_reap = self._is_reap or words[0] == b"reap"
             case _:
                 pass
+
+    def _forget(self, queue: str, records: Sequence[str]) -> None:
+        for name in records:
+            life = self._reader.history.lives.get((queue, name.removeprefix("job:")))
+            if life is not None:
+                life.forgotten.append(self._reader.at)
 
     def _read_record(self, life: Life, fields: dict[bytes, bytes], receipts: frozenset[str]) -> None:
         state = fields.get(b"state", b"").decode()
