@@ -10,6 +10,7 @@ from tests.contract.world import QUEUE, Places, RedisWorld, on_redis
 
 from edworkers.core.errors import QueueUnavailableError
 from edworkers.core.keys import QueueKeys
+from edworkers.core.settings import Groups
 
 KEYS = QueueKeys(QUEUE)
 A = payload("a")
@@ -80,6 +81,35 @@ async def test_a_job_that_could_not_be_held_is_not_taken(world: RedisWorld, name
         await claim(world.queue())
     await world.client.delete(key)
     assert await world.places() == Places(pending=[A])
+
+
+FAIR = ("fair", "turns", "shares", "shut", "fairness", "running", "grouped")
+
+
+@pytest.mark.parametrize("name", FAIR)
+async def test_a_job_that_has_no_place_in_a_line_stays_in_the_list(world: RedisWorld, name: str) -> None:
+    key, queue = getattr(KEYS, name), world.queue(groups=Groups())
+    await world.push(A)
+    await world.client.set(key, "wrong")
+    with pytest.raises(QueueUnavailableError):
+        await queue.sort(10)
+    await world.client.delete(key)
+    assert await queue.sort(10) == 1
+    assert await world.places() == Places(pending=[A])
+
+
+@pytest.mark.parametrize("name", FAIR[2:])
+async def test_a_job_that_could_not_be_counted_for_its_group_stays_in_its_line(world: RedisWorld, name: str) -> None:
+    key, queue = getattr(KEYS, name), world.queue(groups=Groups())
+    await world.push(A)
+    await queue.sort(10)
+    await world.client.delete(key)
+    await world.client.set(key, "wrong")
+    with pytest.raises(QueueUnavailableError):
+        await claim(queue)
+    await world.client.delete(key)
+    assert await world.places() == Places(pending=[A])
+    assert len(await claim(queue)) == 1
 
 
 async def test_jobs_of_the_same_call_that_could_be_settled_are(world: RedisWorld) -> None:

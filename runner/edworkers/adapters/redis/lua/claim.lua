@@ -37,6 +37,7 @@ local function hold(raw, deadline, group)
 end
 
 local function claim_in_turn(want, deadline, now)
+  check_places()
   for _, group in ipairs(redis.call('ZRANGEBYSCORE', K.shut, '-inf', text(now), 'LIMIT', 0, 1000)) do
     redis.call('ZREM', K.shut, group)
     line_up(group)

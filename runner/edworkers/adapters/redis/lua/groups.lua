@@ -3,26 +3,38 @@
 -- Jobs without a group are one group, whose name is empty, and of which any number may run.
 -- A group has a turn if a job of it waits, no limit shuts it and fewer of its jobs run than may; whoever takes a turn
 -- looks at the bound again.
-local function next_of(group)
-  return redis.call('ZRANGEBYLEX', K.fair, '[' .. group .. '\0', '(' .. group .. '\1', 'LIMIT', 0, 1)[1]
+local function first_of(group, count)
+  return redis.call('ZRANGEBYLEX', K.fair, '[' .. group .. '\0', '(' .. group .. '\1', 'LIMIT', 0, count)
+end
+
+local function is_bounded(group)
+  return group ~= '' and A.group_max > 0
 end
 
 local function is_full(group)
-  return group ~= '' and A.group_max > 0 and tonumber(redis.call('HGET', K.running, group) or 0) >= A.group_max
+  return is_bounded(group) and tonumber(redis.call('HGET', K.running, group) or 0) >= A.group_max
 end
 
 local function line_up(group)
   if redis.call('ZSCORE', K.turns, group) or redis.call('ZSCORE', K.shut, group) or is_full(group) then return end
-  if not next_of(group) then return end
+  if not first_of(group, 1)[1] then return end
   local clock, had = redis.call('HGET', K.fairness, 'clock'), redis.call('ZSCORE', K.shares, group)
   return redis.call('ZADD', K.turns, text(math.max(clock or 0, had or 0)), group)
 end
 
--- Puts an entry in its group's line: at the end, or at the front.
-local function join_line(group, raw, front)
-  local place = redis.call('HINCRBY', K.fairness, 'places', 1)
-  local at = string.format('%015.0f', 5e14 + (front and -place or place))
-  redis.call('ZADD', K.fair, 0, group .. '\0' .. at .. '\0' .. raw)
+-- Fails, before anything is taken from its place, where a key of another type is in the place of one of these.
+local function check_places()
+  for _, key in ipairs({K.fair, K.turns, K.shares, K.shut}) do redis.call('ZCARD', key) end
+  for _, key in ipairs({K.fairness, K.running, K.grouped}) do redis.call('HLEN', key) end
+end
+
+-- Puts an entry in its group's line; those of lower places come first.
+local function put_in_line(group, raw, place)
+  redis.call('ZADD', K.fair, 0, group .. '\0' .. string.format('%015.0f', 5e14 + place) .. '\0' .. raw)
+end
+
+local function put_first(group, raw)
+  put_in_line(group, raw, -redis.call('HINCRBY', K.fairness, 'places', 1))
   line_up(group)
 end
 
@@ -31,15 +43,18 @@ local function take_turn()
   while true do
     local group, at = unpack(redis.call('ZRANGE', K.turns, 0, 0, 'WITHSCORES'))
     if not group then return end
-    local member = next_of(group)
-    if member and not is_full(group) then
-      redis.call('ZREM', K.fair, member)
-      redis.call('HINCRBY', K.running, group, 1)
+    local line = first_of(group, 2)
+    if line[1] and not is_full(group) then
+      redis.call('ZREM', K.fair, line[1])
+      local running, ends = redis.call('HINCRBY', K.running, group, 1), text(at + 1)
       redis.call('HSET', K.fairness, 'clock', at)
-      redis.call('ZADD', K.shares, text(at + 1), group)
-      redis.call('ZREM', K.turns, group)
-      line_up(group)
-      return string.sub(member, #group + 18), group
+      redis.call('ZADD', K.shares, ends, group)
+      if line[2] and not (is_bounded(group) and running >= A.group_max) then
+        redis.call('ZADD', K.turns, ends, group)
+      else
+        redis.call('ZREM', K.turns, group)
+      end
+      return string.sub(line[1], #group + 18), group
     end
     redis.call('ZREM', K.turns, group)
   end

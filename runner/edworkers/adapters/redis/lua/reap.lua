@@ -18,7 +18,7 @@ for _, receipt in ipairs(receipts) do
     entry.deliveries = entry.deliveries + 1
     if entry.origin == '' then entry.origin = receipt end
     if entry.deliveries == 1 and group then
-      join_line(group, write_entry(entry), true)
+      put_first(group, write_entry(entry))
     elseif entry.deliveries == 1 then
       redis.call('RPUSH', KEYS[1], write_entry(entry))
     else

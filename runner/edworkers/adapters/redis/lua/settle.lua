@@ -49,7 +49,7 @@ function settle.release(s, raw, now)
       redis.call('ZADD', K.shut, text(now + s.more[3]), s.group)
       redis.call('ZREM', K.turns, s.group)
     end
-    join_line(s.group, write_entry(entry), true)
+    put_first(s.group, write_entry(entry))
   else
     redis.call('RPUSH', K.pending, write_entry(entry))
   end

@@ -6,12 +6,20 @@
 local K, A = {fair = KEYS[2], turns = KEYS[3], shares = KEYS[4], fairness = KEYS[5], grouped = KEYS[6],
               running = KEYS[7], shut = KEYS[8]}, {group_max = tonumber(ARGV[1])}
 --@include record groups
-local moved = 0
+local raws, moved, groups = redis.call('LRANGE', KEYS[1], -(#ARGV - 1) / 2, -1), 0, {}
 for i = 2, #ARGV, 2 do
-  local raw = redis.call('LINDEX', KEYS[1], -1)
+  local raw = raws[#raws - moved]
   if not raw or redis.sha1hex(raw) ~= ARGV[i] then break end
-  redis.call('RPOP', KEYS[1])
-  join_line(ARGV[i + 1], raw)
   moved = moved + 1
 end
+if moved == 0 then return 0 end
+check_places()
+redis.call('RPOP', KEYS[1], moved)
+local place = redis.call('HINCRBY', K.fairness, 'places', moved) - moved
+for i = 1, moved do
+  local group = ARGV[1 + 2 * i]
+  put_in_line(group, raws[#raws - i + 1], place + i)
+  groups[group] = true
+end
+for group in pairs(groups) do line_up(group) end
 return moved
