@@ -45,6 +45,8 @@ class Work(JobData):
     """How many attempts fail before one succeeds."""
     quiet: bool = False
     """Whether nothing is told of it."""
+    pad: str = ""
+    """Makes it large."""
 
 
 async def _succeed(work: Work, _context: JobContext) -> Any:

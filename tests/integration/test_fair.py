@@ -5,9 +5,11 @@ import signal
 import time
 from typing import Any
 
+from tests.contract.world import on_redis
 from tests.integration.processes import Programs, Queue, eventually
 
 from edworkers.core.lifecycle import State
+from edworkers.core.settings import Groups
 
 
 def job(job_id: str, group: str, **data: Any) -> dict[str, Any]:
@@ -26,6 +28,19 @@ async def test_ten_thousand_jobs_of_one_student_delay_another_by_a_handful(progr
     assert before < 40
     await eventually(queue.is_empty)
     assert (await queue.depths()).totals["ack"] == 10_001
+
+
+async def test_large_jobs_are_sorted_a_few_at_a_time(programs: Programs, queue: Queue, redis_url: str) -> None:
+    large = [job(f"a{number}", "a", quiet=True, pad="x" * 900_000) for number in range(40)]
+    for one in large:
+        await queue.push(one)
+    async with on_redis(redis_url) as world:
+        assert await world.queue(groups=Groups()).sort(500) == 2
+    await programs.runner(programs.manifest(concurrency=4, groups={}))
+    await queue.push(job("b0", "b", quiet=True))
+    await queue.becomes("b0", State.DONE)
+    await eventually(queue.is_empty)
+    assert (await queue.depths()).totals["ack"] == 41
 
 
 async def test_a_group_may_have_only_so_many_jobs_at_once_in_all_runners(programs: Programs, queue: Queue) -> None:

@@ -9,6 +9,7 @@ as it came, follows a header line of the queue's own:
 has one; a CloudEvents event in JSON is a valid job.
 """
 
+import hashlib
 import re
 from datetime import datetime
 from difflib import get_close_matches
@@ -25,7 +26,7 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from edworkers.core.settings import MAX_PAYLOAD_BYTES, faults_of, in_short
 
@@ -212,16 +213,20 @@ def group_of(raw: bytes, by: str | None) -> str:
 
 
 def grouped(job: Job, by: str | None) -> Job:
-    """Give a job without a group the one that the field `by` of its data names, if it is usable or a number."""
-    if job.group is not None or by is None:
+    """Give a job without a group the one that the field `by` of its data names.
+
+    Nothing there (null, an empty text) is no group. What can't be a name (a long text, a list) stands for itself by its
+    SHA-256: a limit for groups is not to be passed by.
+    """
+    name = job.data.get(by) if job.group is None and by is not None else None
+    if name is None or name == "":
         return job
-    name = job.data.get(by)
     if type(name) is int:
         name = str(name)
     try:
         return job._replace(group=_group.validate_python(name, strict=True))
     except ValueError:
-        return job
+        return job._replace(group=hashlib.sha256(to_json(name)).hexdigest())
 
 
 def _misspelled(document: dict[str, Any]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 QUEUE_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
+QUEUE_NAME_IN_WORDS = "a small letter, then at most 40 small letters, digits and hyphens"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from edworkers.core.limits import Limited
+from edworkers.core.limits import MINUTE_MS, Limited
 from edworkers.core.outcome import Done, Outcome
 from edworkers.core.settings import Window
 from edworkers.core.verdict import Bury
@@ -21,8 +21,11 @@ MakeLimiter = Callable[[str, Sequence[Window]], Limiter]
 """Gives the limiter of a name; those of one name share what is used."""
 
 
-_LONGEST_WAIT_MS = {"jobs": 60_000, "tokens": 5_000}
-"""Until it is asked again: a limit may be raised meanwhile, and more tokens be given back than were used."""
+_LONGEST_WAIT_MS = 60_000
+"""Until it is asked again: a limit may be raised meanwhile."""
+_TOKENS_WAIT_MS = 5_000
+"""The same, where a minute's tokens are used up: of what running jobs have reserved, part is given back soon."""
+_MOST_TOLD = 10_000
 
 
 class Refusal(NamedTuple):
@@ -55,6 +58,7 @@ class Budget:
         self._make_limiter = make_limiter
         self._taken: dict[str, list[_Taken]] = {}
         self._returning: set[asyncio.Task[None]] = set()
+        self._told: set[tuple[str, str]] = set()
 
     async def take(self, read: Sequence[Claimed]) -> list[tuple[Claimed, Refusal | None]]:
         """Reserve what each job needs that may run; all of it, or nothing, and then say why."""
@@ -70,8 +74,10 @@ class Budget:
             grant = await limiter.reserve(count, whole=True)
             if not grant.granted:
                 self.settle(claimed, None)
-                return _refuse(claimed, limited, grant)
+                return self._refuse(claimed, limited, grant)
             taken.append(_Taken(limiter, grant.reservation, count, limited.counts == "tokens"))
+            if self._told and limited.per == "group":
+                self._told -= {(claimed.group, window.name) for window in limited.windows}
         return None
 
     def _needs_of(self, claimed: Claimed) -> list[tuple[Limited, int]]:
@@ -82,6 +88,23 @@ class Budget:
             message = f"the handler's estimate of tokens failed: {type(error).__name__}: {error}"
             claimed.refusal = Bury({"kind": "check", "message": message})
             return []
+
+    def _refuse(self, claimed: Claimed, limited: Limited, grant: Grant) -> Refusal:
+        is_of_group = limited.per == "group"
+        if is_of_group:
+            self._tell(claimed.group, grant)
+        is_short = limited.counts == "tokens" and grant.retry_ms < 2 * MINUTE_MS
+        wait_ms = min(max(grant.retry_ms, 1), _TOKENS_WAIT_MS if is_short else _LONGEST_WAIT_MS)
+        return Refusal(grant, wait_ms, is_of_group)
+
+    def _tell(self, group: str, grant: Grant) -> None:
+        """Say once of a group that a limit of its own is used up; it is asked again and again."""
+        if len(self._told) > _MOST_TOLD:
+            self._told.clear()
+        if (group, grant.window) not in self._told:
+            self._told.add((group, grant.window))
+            opens = round(grant.retry_ms / 1000, 1)
+            log.info("limit.reached", window=grant.window, group=group, opens_in_seconds=opens)
 
     def settle(self, claimed: Claimed, outcome: Outcome | None) -> None:
         """Count what a job really used; one that was not begun, whose `outcome` is None, gives everything back."""
@@ -117,11 +140,3 @@ def _needs(claimed: Claimed, limited: Limited) -> int:
     if limited.counts == "jobs":
         return 1
     return min(claimed.tokens, *(window.limit for window in limited.windows))
-
-
-def _refuse(claimed: Claimed, limited: Limited, grant: Grant) -> Refusal:
-    if limited.per == "group":
-        opens = round(grant.retry_ms / 1000, 1)
-        log.info("limit.reached", window=grant.window, group=claimed.group, opens_in_seconds=opens)
-    wait_ms = min(max(grant.retry_ms, 1), _LONGEST_WAIT_MS[limited.counts])
-    return Refusal(grant, wait_ms, limited.per == "group")

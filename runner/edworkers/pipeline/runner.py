@@ -29,7 +29,7 @@ SWEEP_SECONDS = 0.05
 PAUSED_LOOK_SECONDS = 1.0
 FULL_LOOK_SECONDS = 1.0
 SORT_BATCH = 500
-SORT_MOST = 10_000
+SORT_BATCHES = 20
 LANES = 2
 
 
@@ -239,9 +239,9 @@ class Runner:
 
     async def _sort(self) -> None:
         """Sort what waits, so that the claim that follows knows of every group; of very long lists the first part."""
-        left = SORT_MOST
-        while left > 0 and (count := await self._queue.sort(SORT_BATCH)):
-            left -= count
+        for _ in range(SORT_BATCHES):
+            if not await self._queue.sort(SORT_BATCH):
+                break
 
     async def _cycle(self, settlements: list[Settlement], admitting: list[Claimed], room: int, grant: Grant) -> None:
         cycle = await self._queue.cycle(settlements, [claimed.start() for claimed in admitting], grant.granted)
@@ -324,7 +324,8 @@ class Runner:
             if refusal is None:
                 affordable.append(claimed)
                 continue
-            self._settle(claimed, Release(refusal.wait_ms if refusal.is_of_group else 0), started=False)
+            release = Release(refusal.wait_ms if refusal.is_of_group else 0)
+            self._settle(claimed, release, started=False, quiet=True)
             if not refusal.is_of_group:
                 await self._quota.refused(refusal.grant, refusal.wait_ms)
         return affordable
@@ -403,6 +404,7 @@ class Runner:
         started: bool = True,
         ran: float | None = None,
         outcome: Outcome | None = None,
+        quiet: bool = False,
     ) -> None:
         """Settle a job; `ran` is for how many seconds its handler did, and `outcome` what it came to, if it did."""
         seconds = ran or 0
@@ -413,7 +415,8 @@ class Runner:
         self.stats.settled[made.verb] += 1
         if ran is not None:
             self.stats.attempt.add(ran)
-        tell_settled(made.verb, self.pool.queue, claimed.id, verdict, attempt=made.begun, seconds=seconds)
+        if not quiet:
+            tell_settled(made.verb, self.pool.queue, claimed.id, verdict, attempt=made.begun, seconds=seconds)
         self._poke.set()
 
     def give_everything_up(self, culprits: Sequence[Attempt]) -> list[Settlement]:
