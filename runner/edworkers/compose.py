@@ -182,7 +182,7 @@ class RunningPool:
     async def _work(self, health: str | None) -> Exit:
         spec = self.runner.pool
         keeper = asyncio.create_task(keep_forever(lambda: [(spec.queue, self.queue)]))
-        limits = [f"{window.limit} a {window.window}" for window in spec.limits]
+        limits = [window.in_words for window in spec.limits]
         told = {"concurrency": spec.concurrency, "limits": limits, "health": health}
         log.info("runner.started", queue=spec.queue, runner=self.name, **told)
         try:
@@ -286,6 +286,16 @@ class OpenQueue:
     spec: PoolSpec
     control: RedisControl
     limiters: Sequence[RedisLimiter]
+    address: RedisAddress
+
+    @property
+    def server(self) -> str:
+        """Tell queues apart that may lie on different servers; it is the same for those that don't."""
+        return self.spec.queue if self.address.mode == "cluster" else ""
+
+    def name_fault(self, error: QueueUnavailableError) -> str:
+        """Say in one line which queue can't be used, why, and what to do."""
+        return f"{self.spec.queue}: {error}; {_what_to_do(error.__cause__, self.address)}"
 
     async def usage(self) -> list[Usage]:
         """Tell how much of the queue's limits is used, but for those of groups. Raises QueueUnavailableError."""
@@ -314,15 +324,15 @@ class _Clients:
     """Clients of the servers that have certain keys: one for all of them, or in a cluster one each."""
 
     def __init__(self, address: RedisAddress, stack: AsyncExitStack) -> None:
-        self._address = address
+        self.address = address
         self._stack = stack
         self._opened: dict[str, Any] = {}
 
     def of(self, key: str) -> Any:
         """Give the client for a key; it connects at its first call."""
-        place = key if self._address.mode == "cluster" else ""
+        place = key if self.address.mode == "cluster" else ""
         if place not in self._opened:
-            self._opened[place] = connect(self._address, place)
+            self._opened[place] = connect(self.address, place)
             self._stack.push_async_callback(self._opened[place].aclose)
         return self._opened[place]
 
@@ -334,7 +344,13 @@ def _open_queue(spec: PoolSpec, clients: _Clients) -> OpenQueue:
         spec,
         control,
         [make(clients.of(LimiterKeys(limited.name).used), "")(limited.name, limited.windows) for limited in shared],
+        clients.address,
     )
+
+
+def is_away(error: QueueUnavailableError) -> bool:
+    """Whether Redis couldn't be reached, or let nobody in, so that it's no use to ask it for anything else."""
+    return isinstance(error.__cause__, CONNECTION_ERRORS)
 
 
 def _what_to_do(cause: BaseException | None, address: RedisAddress) -> str:

@@ -176,6 +176,40 @@ def look_up(queue: str | None, env: Mapping[str, str], manifest: Path | None = N
     return specs
 
 
+def look_up_each(queues: Sequence[str], env: Mapping[str, str], manifest: Path | None = None) -> list[PoolSpec]:
+    """Find the settings of these queues, or of every known one where there are none, and look at Redis' address.
+
+    Raises SettingsError with every fault, or UnknownQueueError.
+    """
+    if len(queues) > 1:
+        return find_specs(list(dict.fromkeys(queues)), env, manifest, summary="these settings can't be used:")
+    return look_up(queues[0] if queues else None, env, manifest)
+
+
+def given_queues(env: Mapping[str, str], manifest: Path | None = None) -> list[str]:
+    """Name the queues of a manifest, or of EDWORKERS_POOL; none where neither is given.
+
+    Raises SettingsError.
+    """
+    if manifest is None and not env.get("EDWORKERS_POOL"):
+        return []
+    return list(dict.fromkeys(spec.queue for spec in _given_specs(env, manifest)))
+
+
+def queues_to_run(queues: Sequence[str], env: Mapping[str, str], manifest: Path | None = None) -> list[str]:
+    """Give the queues that are named, or else the one that is given with its settings.
+
+    Raises SettingsError, which says what to type, where there isn't one.
+    """
+    if queues:
+        return list(queues)
+    given = given_queues(env, manifest)
+    if len(given) == 1:
+        return given
+    there = f"those of the manifest: {', '.join(given)}" if given else f"the platform's: {', '.join(registry.PLATFORM)}"
+    raise SettingsError(_NOT_STARTED, [f"no queue is named: edworkers run QUEUE, one or several of {there}"])
+
+
 def _in_full(error: SettingsError | UnknownQueueError) -> list[str]:
     """Write each fault so that it tells of which file or queue it is, among the faults of others."""
     if isinstance(error, SettingsError):
@@ -199,7 +233,9 @@ def find_pools(queues: Sequence[str], env: Mapping[str, str], manifest: Path | N
     return pools
 
 
-def find_specs(queues: Sequence[str], env: Mapping[str, str], manifest: Path | None = None) -> list[PoolSpec]:
+def find_specs(
+    queues: Sequence[str], env: Mapping[str, str], manifest: Path | None = None, *, summary: str = _NOT_STARTED
+) -> list[PoolSpec]:
     """Find the settings of several queues, whose handlers aren't needed, and look at Redis' address.
 
     Raises SettingsError with every fault of all of them; a queue that is not known is one.
@@ -211,7 +247,7 @@ def find_specs(queues: Sequence[str], env: Mapping[str, str], manifest: Path | N
     except SettingsError as error:
         faults += error.faults
     if faults:
-        raise SettingsError(_NOT_STARTED, faults)
+        raise SettingsError(summary, faults)
     return specs
 
 

@@ -135,6 +135,8 @@ class Depths:
     totals: Mapping[str, int] = field(default_factory=dict[str, int])
     oldest_seconds: float | None = None
     """How long the oldest waiting job has waited; nothing where it doesn't say, as one without `time` and `id`."""
+    shut: int = 0
+    """Groups that a limit of their own keeps waiting, as of the last claim."""
 
 
 class KeptQueue(Protocol):

@@ -7,6 +7,7 @@ from tests.contract.steps import begin, payload, settle
 from tests.contract.world import World
 
 from edworkers.core.queue_age import HEAD_BYTES
+from edworkers.core.settings import Groups
 from edworkers.ports import Enqueue, JobQueue, QueueControl
 
 SLACK_SECONDS = 300
@@ -40,6 +41,20 @@ async def test_a_sample_counts_as_a_look_does(world: World, queue: JobQueue, con
     assert dataclasses.replace(sample, oldest_seconds=0) == dataclasses.replace(
         await control.depths(), oldest_seconds=0
     )
+
+
+async def test_groups_that_a_limit_keeps_waiting_are_counted(world: World, control: QueueControl) -> None:
+    queue = world.queue(groups=Groups())
+    await world.push(*(payload(name, group=name) for name in ("a", "b", "c")))
+    await queue.sort(10)
+    assert (await control.depths()).shut == 0
+    for name in ("a", "b"):
+        [delivery] = (await queue.cycle((), (), 1)).deliveries
+        await settle(queue, "release", delivery, name, started=False, shut_ms=60_000)
+    assert ((await control.depths()).shut, (await queue.sample()).shut) == (2, 2)
+    await world.advance(61)
+    assert len((await queue.cycle((), (), 9)).deliveries) == 3
+    assert (await control.depths()).shut == 0
 
 
 async def test_a_job_has_waited_since_its_producer_made_it(world: World, control: QueueControl) -> None:

@@ -80,6 +80,57 @@ async def test_queues_of_a_manifest_are_shown_beside_the_platforms_and_over_them
     assert (await _overview(shell, "ai", EDWORKERS_POOL=json.dumps(GIVEN)))["limits"][0]["limit"] == 9
 
 
+async def test_queues_that_are_named_are_shown_and_no_others(shell: CommandLine) -> None:
+    ran = await shell.run("queues", "webhook", "--json")
+    assert [overview["queue"] for overview in ran.document["queues"]] == ["webhook"]
+    ran = await shell.run("queues", "webhook", "a1", "a2")
+    assert (ran.code, ran.out, "'a1'" in ran.err, "'a2'" in ran.err) == (2, "", True, True)
+
+
+async def test_a_queue_that_cannot_be_read_hides_no_other(shell: CommandLine, jobs: Jobs) -> None:
+    await jobs.push("a", MESSAGE)
+    await jobs.client.set("edworkers:{ai}:pending", "x")
+    ran = await shell.run("queues")
+    assert (ran.code, [line.split("\t")[0] for line in ran.out.splitlines()]) == (3, ["queue", "webhook"])
+    [fault] = [line for line in ran.err.splitlines() if "ai: " in line]
+    assert "and delete it" in fault
+    ran = await shell.run("queues", "--json")
+    assert (ran.code, [seen["pending"] for seen in ran.document["queues"]], len(ran.error["faults"])) == (3, [1], 1)
+    assert (await shell.run("queues", "webhook")).code == 0
+
+
+async def test_when_no_queue_can_be_read_one_message_says_why(shell: CommandLine, jobs: Jobs) -> None:
+    for queue in ("ai", "webhook"):
+        await jobs.client.set(f"edworkers:{{{queue}}}:pending", "x")
+    ran = await shell.run("queues", "--json")
+    assert (ran.code, ran.out, "holds another type" in ran.error["error"]) == (3, "", True)
+
+
+@pytest.mark.parametrize("words", [("queues", "webhook"), ("enqueue", "webhook", json.dumps(MESSAGE))])
+async def test_a_key_of_another_type_is_told_with_what_to_do(
+    shell: CommandLine, jobs: Jobs, words: tuple[str, ...]
+) -> None:
+    await jobs.client.set("edworkers:{webhook}:pending", "x")
+    ran = await shell.run(*words)
+    assert ran.code == 3
+    assert "redis-cli --scan --pattern 'edworkers:{QUEUE}:*' and TYPE, and delete it" in ran.err
+
+
+async def test_groups_that_wait_for_a_limit_are_counted(shell: CommandLine, jobs: Jobs) -> None:
+    assert "groupsShut" in await _overview(shell, "webhook")
+    await jobs.client.zadd("edworkers:{webhook}:shut", {"a": 1e15})
+    assert "webhook\topen, 1 group waits for a limit\t" in (await shell.run("queues")).out
+    await jobs.client.zadd("edworkers:{webhook}:shut", {"b": 1e15, "c": 1e15})
+    assert "webhook\topen, 3 groups wait for a limit\t" in (await shell.run("queues")).out
+    assert (await _overview(shell, "webhook"))["groupsShut"] == 3
+
+
+async def test_users_are_made_for_nothing_that_is_no_queue(shell: CommandLine) -> None:
+    ran = await shell.run("acl", "--queue", "Own", "--queue", "own", "--queue", "a}:* ~*", "--json")
+    assert (ran.code, ran.out) == (2, "")
+    assert "'Own', 'a}:* ~*': the name of a queue is a small letter" in ran.error["error"]
+
+
 async def test_a_queue_is_paused_and_resumed_once(shell: CommandLine, jobs: Jobs) -> None:
     await jobs.push("a", MESSAGE)
     assert (await shell.run("pause", "webhook"))[:2] == (0, "paused webhook\n")

@@ -123,6 +123,14 @@ async def test_it_keeps_the_pools_of_a_file_and_those_that_are_added_to_it(
     await following.close()
 
 
+async def test_a_manifest_names_its_queues_where_no_arguments_do(programs: Programs) -> None:
+    manifest = str(programs.manifest("next"))
+    keeper = await programs.start("keeper", "--pool", manifest)
+    await keeper.says("keeper.keeps", queues=["next"])
+    runner = await programs.start("run", "--pool", manifest)
+    await runner.says("runner.started", queue="next")
+
+
 async def test_its_queues_are_named_by_the_file_or_by_arguments_not_by_both(programs: Programs) -> None:
     keeper = await programs.start("keeper", "work", "--pools", "pools.yaml")
     assert await keeper.ended() == 2

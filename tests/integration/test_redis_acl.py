@@ -89,20 +89,28 @@ async def queue(guarded: Guarded, redis_url: str) -> AsyncGenerator[Queue]:
     await seen.close()
 
 
-async def test_a_runner_can_do_all_its_work(programs: Programs, guarded: Guarded, queue: Queue) -> None:
+FAIR = {"groups": {"maxInflight": 9}, "limits": [{"name": "each", "limit": 99, "window": "day", "per": "group"}]}
+KINDS = pytest.mark.parametrize("kind", [{}, {"groups": {}}, FAIR], ids=["in a list", "fair", "fair with limits"])
+
+
+@KINDS
+async def test_a_runner_can_do_all_its_work(
+    programs: Programs, guarded: Guarded, queue: Queue, kind: dict[str, Any]
+) -> None:
     limits = [{"name": "few", "limit": 100, "window": "minute"}, {"name": "day", "limit": 100, "window": "day"}]
-    manifest = programs.manifest(limits=limits, leaseSeconds=1, job={"maxAttempts": 2})
+    given = {**kind, "limits": limits + kind.get("limits", [])}
+    manifest = programs.manifest(**given, leaseSeconds=1, job={"maxAttempts": 2})
     runner = await programs.runner(manifest, **guarded.env("runner"))
     await queue.push(
-        {"id": "plain", "data": {}},
-        {"id": "next", "data": {"do": "follow_up"}},
+        {"id": "plain", "group": "a", "data": {}},
+        {"id": "next", "group": "b", "data": {"do": "follow_up"}},
         {"id": "progress", "data": {"do": "progress"}},
         {"id": "later", "delay": 0.1, "uniqueKey": "k", "data": {}},
         b"no JSON",
     )
     for job_id in ("plain", "next", "progress", "later"):
         await queue.becomes(job_id, State.DONE)
-    await queue.push({"id": "long", "data": {"do": "sleep", "seconds": 600}})
+    await queue.push({"id": "long", "group": "a", "data": {"do": "sleep", "seconds": 600}})
     await queue.becomes("long", State.INFLIGHT)
     await queue.control.cancel("long")
     await queue.becomes("long", State.CANCELLED)
@@ -111,17 +119,21 @@ async def test_a_runner_can_do_all_its_work(programs: Programs, guarded: Guarded
         return int(await guarded.admin.llen("edworkers:{next}:pending")) == 1
 
     await eventually(forwarded)
-    assert (await guarded.refused(), runner.seen("redis.away")) == ([], [])
+    assert (await guarded.refused(), runner.seen("redis.away"), runner.seen("keeper.failed")) == ([], [], [])
 
 
-async def test_a_keeper_can_do_all_its_work(programs: Programs, guarded: Guarded, queue: Queue) -> None:
-    manifest = programs.manifest(leaseSeconds=1)
+@KINDS
+async def test_a_keeper_can_do_all_its_work(
+    programs: Programs, guarded: Guarded, queue: Queue, kind: dict[str, Any]
+) -> None:
+    manifest = programs.manifest(**kind, leaseSeconds=1)
     lost = await programs.runner(manifest, **guarded.env("runner"))
-    await queue.push({"id": "lost", "data": {"do": "sleep", "seconds": 600}})
+    await queue.push({"id": "lost", "group": "a", "data": {"do": "sleep", "seconds": 600}})
     await queue.began()
     await lost.kill()
     now = (await guarded.admin.time())[0] * 1000
-    await queue.control.enqueue([Enqueue("late", b"{}", due=now + 1)])
+    await queue.control.enqueue([Enqueue("late", b'{"group":"b"}', due=now + 1)])
+    await guarded.admin.hset(queue.key("unique"), "held by a job that is gone", "gone")
     await guarded.admin.lpush(queue.key("outbox"), b'next a.next\n{"id":"a.next","data":{}}', b"no follow-up job")
     keeper = await programs.start("keeper", "work", "--pool", str(manifest), **guarded.env("keeper"))
     await keeper.says("keeper.started")
@@ -132,7 +144,17 @@ async def test_a_keeper_can_do_all_its_work(programs: Programs, guarded: Guarded
         return (depths.pending, depths.inflight, depths.delayed, moved) == (2, 0, 0, 1)
 
     await eventually(kept)
+    assert (await guarded.refused(), keeper.seen("keeper.failed")) == ([], [])
+
+
+async def test_a_pusher_can_push_and_see_nothing(guarded: Guarded) -> None:
+    pusher = guarded.client("pusher")
+    assert await pusher.lpush("edworkers:{webhook}:pending", "{}") == 1
+    assert await pusher.rpush("edworkers:{webhook}:pending", "{}") == 2
     assert await guarded.refused() == []
+    for name in ("delayed", "job:a", "unique"):
+        with pytest.raises(NoPermissionError):
+            await pusher.lpush(f"edworkers:{{webhook}}:{name}", "{}")
 
 
 async def test_a_producer_can_push_and_enqueue(shell: CommandLine, guarded: Guarded) -> None:
@@ -152,6 +174,20 @@ async def test_a_dashboard_sees_everything(shell: CommandLine, guarded: Guarded)
     assert (await shell.run("status", "webhook", "a", stdin=b"", **env)).code == 0
     assert (await shell.run("dead", "list", "webhook", "--json", stdin=b"", **env)).document["jobs"][0]["id"] == "a"
     assert await guarded.refused() == []
+
+
+async def test_a_user_of_one_queue_sees_it_and_is_told_which_it_may_not_see(
+    shell: CommandLine, guarded: Guarded
+) -> None:
+    await _make_dead(shell, guarded, "a")
+    await _make_users(shell, guarded.admin, "--queue", "webhook")
+    env = guarded.env("dashboard")
+    ran = await shell.run("queues", "--json", stdin=b"", **env)
+    assert (ran.code, [(seen["queue"], seen["dead"]) for seen in ran.document["queues"]]) == (3, [("webhook", 1)])
+    [fault] = ran.error["faults"]
+    assert fault.startswith("ai: ")
+    assert "the user's rights" in fault
+    assert (await shell.run("queues", "webhook", stdin=b"", **env)).code == 0
 
 
 async def _make_dead(shell: CommandLine, guarded: Guarded, *job_ids: str) -> None:
@@ -195,6 +231,10 @@ FOR_ADMINISTRATORS = [
     *(("CLIENT", "LIST"), ("MONITOR",), ("SCRIPT", "FLUSH"), ("GET", "elsewhere"), ("LPUSH", "elsewhere", "a")),
 ]
 TOO_MUCH: dict[str, list[tuple[str, ...]]] = {
+    "pusher": [
+        *(("LRANGE", PENDING, "0", "-1"), ("RPOP", PENDING), ("DEL", PENDING), ("EVAL", "return 1", "0")),
+        *(("HGETALL", JOB), ("HSET", JOB, "a", "b"), ("LPUSH", "edworkers:{work}:outbox", "a")),
+    ],
     "producer": [
         *(("ZREVRANGE", DEAD, "0", "-1"), ("HGETALL", JOB), ("LRANGE", PENDING, "0", "-1"), ("RPOP", PENDING)),
         *(("UNLINK", PENDING), ("INFO",), ("PUBLISH", "edworkers:{work}:events", "resume")),

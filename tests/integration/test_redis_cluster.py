@@ -1,6 +1,7 @@
 """A Redis Cluster: queues on several of its nodes, every way that a job may go, a failover, a slot that moves."""
 
 import asyncio
+import json
 import os
 import signal
 from collections import Counter
@@ -247,6 +248,26 @@ async def test_a_failover_under_load_loses_nothing_that_was_replicated(
     await idle.push({"id": "still", "data": {}})
     await idle.becomes("still", State.DONE)
     await queues.close()
+
+
+async def test_queues_of_a_master_that_is_away_hide_no_others(
+    tmp_path: Path, queues: OnCluster, redis_url: str
+) -> None:
+    names = queues.cluster.queues()
+    gone = next(name for name in names if name != "next")
+    kept = {await queues.cluster.master_of(name) for name in names} - {await queues.cluster.master_of(gone)}
+    for server in kept:  # so that these answer without the third
+        await ask_port(server.port, "CONFIG", "SET", "cluster-require-full-coverage", "no")
+    spec = {"apiVersion": "edworkers.dev/v1alpha1", "kind": "WorkerPool"}
+    pools = [{**spec, "spec": {"queue": name, "handlers": "edworkers.handlers.webhook"}} for name in names]
+    (tmp_path / "pools.yaml").write_text("\n---\n".join(json.dumps(pool) for pool in pools))
+    await (await queues.cluster.master_of(gone)).stop(KILL)
+    ran = await CommandLine(tmp_path, redis_url).run(
+        "queues", *names, "--pool", "pools.yaml", "--json", stdin=b"", **queues.cluster.env
+    )
+    assert (ran.code, [seen["queue"] for seen in ran.document["queues"]]) == (3, [n for n in names if n != gone])
+    [fault] = ran.error["faults"]
+    assert fault.startswith(f"{gone}: ")
 
 
 async def test_a_slot_that_moves_under_load_is_followed(programs: Programs, queues: OnCluster) -> None:

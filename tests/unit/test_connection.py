@@ -13,6 +13,8 @@ from edworkers.adapters.redis.address import redis_url, without_password
 from edworkers.adapters.redis.connection import Outage, explain, is_outage
 from edworkers.core.errors import SettingsError
 
+WRONG = "WRONGTYPE Operation against a key holding the wrong kind of value"
+
 
 @pytest.mark.parametrize(
     ("env", "url"),
@@ -178,3 +180,11 @@ def test_pauses_of_an_outage_grow_to_two_seconds_and_no_two_runners_wait_alike()
         assert len(set(pauses)) > 40
     outages[0].over()
     assert outages[0].failed(redis.ConnectionError("refused")) <= 0.1
+
+
+@pytest.mark.parametrize("text", [WRONG, f"ERR Error running script (call to f_1): @user_script:12: {WRONG}"])
+def test_a_key_of_another_type_is_explained_with_what_to_do(text: str) -> None:
+    told = explain(exceptions.ResponseError(text))
+    assert "set it by hand" in told
+    assert "--pattern 'edworkers:{QUEUE}:*' and TYPE, and delete it" in told
+    assert text in told

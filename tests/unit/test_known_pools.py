@@ -48,6 +48,25 @@ def test_an_operator_without_pools_leaves_the_platforms_queues(
         pools.find_spec("grading", env)
 
 
+def test_queues_that_are_given_are_those_of_a_manifest_or_of_the_environment(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    assert pools.given_queues(env) == []  # the operator's file has them besides the platform's
+    assert pools.given_queues(env, tmp_path / "pools.yaml") == ["grading"]
+    assert pools.given_queues({"EDWORKERS_POOL": '{"queue":"own","handlers":"school.own"}'}) == ["own"]
+
+
+def test_a_runner_takes_the_one_queue_of_its_manifest(env: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "pools.yaml"
+    assert pools.queues_to_run([], env, file) == ["grading"]
+    assert pools.queues_to_run(["ai"], env, file) == ["ai"]
+    file.write_text(f"{MANIFEST}---\n{MANIFEST.replace('grading', 'second')}")
+    with pytest.raises(SettingsError, match="edworkers run QUEUE, one or several of those of the manifest: grading, "):
+        pools.queues_to_run([], env, file)
+    with pytest.raises(SettingsError, match=r"edworkers run QUEUE, one or several of the platform's: ai, webhook"):
+        pools.queues_to_run([], {})
+
+
 def test_a_file_that_cant_be_used_is_named(env: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "pools.yaml").write_text("kind: Deployment")
     with pytest.raises(SettingsError, match=r"pools\.yaml"):

@@ -161,6 +161,12 @@ def test_jobs_and_tokens_of_the_queue_and_of_groups_may_each_have_a_limit_for_a_
     assert len(PoolSpec.model_validate({**POOL, "groups": {}, "limits": limits}).limits) == 4
 
 
+def test_a_limit_says_in_words_what_it_allows() -> None:
+    assert Window.model_validate(MINUTE).in_words == f"{MINUTE['limit']} jobs a minute"
+    tokens = Window.model_validate({**DAY, "limit": 9, "counts": "tokens", "per": "group"})
+    assert tokens.in_words == "9 tokens a day for each group"
+
+
 def test_a_limit_per_group_needs_groups() -> None:
     limits = [{**DAY, "per": "group"}]
     assert faults(PoolSpec, {**POOL, "limits": limits}) == (

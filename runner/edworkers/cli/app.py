@@ -46,7 +46,9 @@ def _settings(
 
 @app.command()
 def run(
-    queues: Annotated[list[str], typer.Argument(help="the queues to work on")],
+    queues: Annotated[
+        list[str] | None, typer.Argument(help="the queues to work on; that of the manifest if none")
+    ] = None,
     pool: Annotated[Path | None, typer.Option(help="a WorkerPool manifest to take the settings from")] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="how many processes for each queue (EDWORKERS_PROCESSES, PM2_INSTANCES)")
@@ -60,17 +62,19 @@ def run(
 
     env = pools.read_environment()
     found, count, options = together(
-        lambda: pools.find_pools(queues, env, pool), lambda: process_count(env, processes), lambda: run_options(env)
+        lambda: pools.find_pools(pools.queues_to_run(queues or [], env, pool), env, pool),
+        lambda: process_count(env, processes),
+        lambda: run_options(env),
     )
-    if len(queues) == count == 1 and not reload:
+    if len(found) == count == 1 and not reload:
         raise typer.Exit(run_one(found[0], env, options))
-    raise typer.Exit(run_several(queues, count, env, pool=pool, reload=reload))
+    raise typer.Exit(run_several([made.spec.queue for made in found], count, env, pool=pool, reload=reload))
 
 
 @app.command()
 def keeper(
     queues: Annotated[
-        list[str] | None, typer.Argument(help="the queues to keep; all of the platform's if none")
+        list[str] | None, typer.Argument(help="the queues to keep; if none, those of --pool, or all of the platform's")
     ] = None,
     pool: Annotated[Path | None, typer.Option(help="a WorkerPool manifest to take the settings from")] = None,
     pools_file: Annotated[
@@ -91,7 +95,7 @@ def keeper(
     env = pools.read_environment()
     if pools_file is not None:
         raise typer.Exit(run_keeper(PoolsFile(pools_file).specs, env, run_options(env)))
-    specs = pools.find_specs(queues or list(PLATFORM), env, pool)
+    specs = pools.find_specs(queues or pools.given_queues(env, pool) or list(PLATFORM), env, pool)
     raise typer.Exit(run_keeper(lambda: specs, env, run_options(env)))
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from edworkers.cli.options import JobId, JobIds, Json, Pool, Queue
+from edworkers.cli.options import JobId, JobIds, Json, Pool, Queue, Queues, queue_names
 
 commands = typer.Typer()
 dead_letters = typer.Typer(no_args_is_help=True)
@@ -27,11 +27,11 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="don't ask")]
 
 
 @commands.command(rich_help_panel=_PANEL)
-def queues(*, pool: Pool = None, as_json: Json = False) -> None:
-    """Show all known queues: jobs, runners and limits."""
+def queues(names: Queues = None, *, pool: Pool = None, as_json: Json = False) -> None:
+    """Show all known queues, or those named: jobs, runners and limits."""
     from edworkers.cli.queues import show_queues
 
-    show_queues(pool, as_json=as_json)
+    raise typer.Exit(show_queues(names or [], pool, as_json=as_json))
 
 
 @commands.command(rich_help_panel=_PANEL)
@@ -66,7 +66,10 @@ def schema(
 @commands.command(rich_help_panel=_PANEL)
 def acl(
     *,
-    queue: Annotated[list[str] | None, typer.Option(help="only for this queue and its limits; may be repeated")] = None,
+    queue: Annotated[
+        list[str] | None,
+        typer.Option(callback=queue_names, help="only for this queue and its limits; may be repeated"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print users of Redis with the least rights that each needs, as commands for redis-cli."""

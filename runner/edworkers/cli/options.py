@@ -51,6 +51,16 @@ def utf8(text: str | None) -> str | None:
     return text
 
 
+def queue_names(queues: list[str] | None) -> list[str]:
+    """Refuse what can't be a queue's name, each of them at once."""
+    from edworkers.core.keys import QUEUE_NAME, QUEUE_NAME_IN_WORDS
+
+    wrong = ", ".join(f"{queue!a}" for queue in queues or () if QUEUE_NAME.fullmatch(queue) is None)
+    if wrong:
+        raise typer.BadParameter(f"{wrong}: the name of a queue is {QUEUE_NAME_IN_WORDS}")
+    return queues or []
+
+
 def _check_ids(job_ids: list[str] | None) -> list[str]:
     return [check_id(job_id) for job_id in job_ids or ()]
 
@@ -63,6 +73,10 @@ def _check_words(words: list[str]) -> list[str]:
 
 
 Queue = Annotated[str, typer.Argument(help="name of the queue", autocompletion=complete_queue)]
+Queues = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="QUEUE", help="names of queues; all known ones if none", autocompletion=complete_queue),
+]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="id of the job", callback=check_id)]
 JobIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="ids of dead jobs", callback=_check_ids)]
 Words = Annotated[

@@ -1,13 +1,16 @@
 """`edworkers queues`, `pause`, `resume` and `schema`: whole queues."""
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edworkers import compose, pools
+from edworkers.cli.exits import ExitCode
+from edworkers.cli.report import tell_error
 from edworkers.cli.show import distance, length, note, print_json, print_table, rfc3339, say
-from edworkers.core.errors import SettingsError
+from edworkers.core.errors import QueueUnavailableError, SettingsError
 from edworkers.core.settings import PoolSpec
 from edworkers.handlers import registry
 from edworkers.ports import Depths, Usage
@@ -24,16 +27,24 @@ class Overview:
     usage: Sequence[Usage]
 
 
-def show_queues(pool: Path | None, *, as_json: bool) -> None:
-    """Show all known queues. Raises what `compose.open_queues` raises."""
+def show_queues(names: Sequence[str], pool: Path | None, *, as_json: bool) -> ExitCode:
+    """Show these queues, or all known ones; returns the exit code.
+
+    Raises what `compose.open_queues` raises, where none of them can be read.
+    """
     env = pools.read_environment()
-    specs = [_as_run(spec, env) for spec in pools.look_up(None, env, pool)]
-    overviews = asyncio.run(_count(specs, env))
+    specs = [_as_run(spec, env) for spec in pools.look_up_each(names, env, pool)]
+    overviews, faults = asyncio.run(_count(specs, env))
     if as_json:
         print_json({"queues": [_as_document(overview) for overview in overviews]})
-        return
-    now = compose.SystemClock().now()
-    print_table(_COLUMNS, [_as_row(overview, now) for overview in overviews], right=_NUMBERS)
+    else:
+        now = compose.SystemClock().now()
+        print_table(_COLUMNS, [_as_row(overview, now) for overview in overviews], right=_NUMBERS)
+    if not faults:
+        return ExitCode.OK
+    sys.stdout.flush()
+    tell_error("these queues can't be read:", faults, as_json=as_json)
+    return ExitCode.UNAVAILABLE
 
 
 def _as_run(spec: PoolSpec, env: Mapping[str, str]) -> PoolSpec:
@@ -45,9 +56,47 @@ def _as_run(spec: PoolSpec, env: Mapping[str, str]) -> PoolSpec:
         return spec
 
 
-async def _count(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> list[Overview]:
+async def _count(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> tuple[list[Overview], list[str]]:
+    """Count queues; returns how they stand, and the fault of each that can't be read.
+
+    Raises QueueUnavailableError where none of them can.
+    """
     async with compose.open_queues(specs, env) as queues:
-        return [Overview(await opened.control.depths(), await opened.usage()) for opened in queues]
+        found = await _look_at_all(queues)
+        overviews = [seen for seen in found if isinstance(seen, Overview)]
+        errors = [(opened, seen) for opened, seen in zip(queues, found, strict=True) if not isinstance(seen, Overview)]
+        if errors and not overviews:
+            raise errors[0][1]
+        return overviews, [opened.name_fault(error) for opened, error in errors]
+
+
+async def _look_at_all(queues: Sequence[compose.OpenQueue]) -> list[Overview | QueueUnavailableError]:
+    """Look at queues, at those of different servers at once: one that doesn't answer holds up no other."""
+    servers: dict[str, list[compose.OpenQueue]] = {}
+    for opened in queues:
+        servers.setdefault(opened.server, []).append(opened)
+    found = await asyncio.gather(*(_look_in_turn(together) for together in servers.values()))
+    seen = {queue: overview for overviews in found for queue, overview in overviews.items()}
+    return [seen[opened.spec.queue] for opened in queues]
+
+
+async def _look_in_turn(queues: Sequence[compose.OpenQueue]) -> dict[str, Overview | QueueUnavailableError]:
+    """Look at queues of one server. What is away for one is away for those after it: they would only take as long."""
+    seen: dict[str, Overview | QueueUnavailableError] = {}
+    away: QueueUnavailableError | None = None
+    for opened in queues:
+        looked = away or await _look(opened)
+        if isinstance(looked, QueueUnavailableError) and compose.is_away(looked):
+            away = looked
+        seen[opened.spec.queue] = looked
+    return seen
+
+
+async def _look(opened: compose.OpenQueue) -> Overview | QueueUnavailableError:
+    try:
+        return Overview(await opened.control.depths(), await opened.usage())
+    except QueueUnavailableError as error:
+        return error
 
 
 def _as_document(overview: Overview) -> dict[str, object]:
@@ -62,6 +111,7 @@ def _as_document(overview: Overview) -> dict[str, object]:
         "paused": depths.paused,
         "throttled": depths.throttled,
         "gateSeconds": depths.gate_ms / 1000,
+        "groupsShut": depths.shut,
         "runners": depths.runners,
         "totals": dict(depths.totals),
         "limits": [
@@ -92,7 +142,10 @@ def _state(depths: Depths) -> str:
         states.append(f"closed, opens {distance(depths.gate_ms)}")
     if depths.throttled:
         states.append("throttled")
-    return ", ".join(states) or "open"
+    states = states or ["open"]
+    if depths.shut:
+        states.append("1 group waits for a limit" if depths.shut == 1 else f"{depths.shut} groups wait for a limit")
+    return ", ".join(states)
 
 
 def _limits(overview: Overview, now: int) -> str:

@@ -139,6 +139,12 @@ class Window(Settings):
     """In which time zone days and months begin, such as America/Los_Angeles."""
 
     @property
+    def in_words(self) -> str:
+        """Say what is allowed: `60 jobs a minute`, `5000 tokens a day for each group`."""
+        whose = " for each group" if self.per == "group" else ""
+        return f"{self.limit} {self.counts} a {self.window}{whose}"
+
+    @property
     def zone(self) -> ZoneInfo:
         """The time zone in which days and months begin."""
         return ZoneInfo(self.time_zone)

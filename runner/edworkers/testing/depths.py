@@ -24,6 +24,7 @@ def read_depths(store: Store) -> Depths:
         runners=sum(seen > now - _RUNNER_MS for seen in store.runners.values()),
         totals=dict(store.totals),
         oldest_seconds=(None if waiting else 0.0) if since is None else max(now - since, 0) / 1000,
+        shut=len(store.fair.shut),
     )
 
 

@@ -21,10 +21,11 @@ _READ = (
 )
 _OF_OPERATORS = ("cancel", "replay", "drop")
 _OF_PRODUCERS = ("enqueue",)
-_OF_KEEPERS = (
-    *("reap", "promote", "trim", "repair", "free", "unsorted", "sort", "set_aside", "head"),
+OF_KEEPERS = (
+    *("reap", "promote", "trim", "repair", "repair_lines", "free", "unsorted", "sort", "set_aside", "head"),
     *_OF_PRODUCERS,
 )
+"""Every script that keepers run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,13 @@ class User:
     """Whether it uses the channel by which runners are told."""
     limits: bool = False
     """Whether it uses the counters of limits."""
+    key: str = "*"
+    """Which of a queue's keys it uses."""
 
     def rule(self, queues: Sequence[str]) -> str:
         """Write the command that makes it; no queues are all queues."""
-        keys = [f"~edworkers:{{{queue}}}:*" for queue in queues] or ["~edworkers:*"]
+        everywhere = "~edworkers:*" if self.key == "*" else f"~edworkers:{{*}}:{self.key}"
+        keys = [f"~edworkers:{{{queue}}}:{self.key}" for queue in queues] or [everywhere]
         if queues and self.limits:
             keys += [f"~edworkers:{{limit:{queue}}}:*" for queue in queues]
         channels = [f"&edworkers:{{{queue}}}:events" for queue in queues] or ["&edworkers:*"]
@@ -72,13 +76,14 @@ def users() -> list[User]:
     running = _sorted(*background, *_in_scripts(of_runners), "blmove", "subscribe")
     return [
         User("keda", "counts the queue for the autoscaler", _sorted("eval", *_COUNT)),
+        User("pusher", "puts jobs on queues, by LPUSH or RPUSH only", _sorted("lpush", "rpush"), key="pending"),
         User("dashboard", "looks at queues, jobs and results", _sorted(*_RUN, *_COUNT, *_READ), limits=True),
         User(
             "producer",
             "puts jobs on queues, by LPUSH or `edworkers enqueue`",
             _sorted("lpush", "rpush", *_RUN, *_in_scripts(_OF_PRODUCERS)),
         ),
-        User("keeper", "promotes, reaps, forwards, trims", _sorted(*background, *_in_scripts(_OF_KEEPERS)), hears=True),
+        User("keeper", "promotes, reaps, forwards, trims", _sorted(*background, *_in_scripts(OF_KEEPERS)), hears=True),
         User("runner", "works on jobs", running, hears=True, limits=True),
         User(
             "admin",

@@ -50,6 +50,11 @@ _PASSING_TYPES = (
     AskError,  # and MovedError, which is one
 )
 
+_WRONG_TYPE = (
+    "a key of the queue holds another type than it should, as somebody set it by hand: find it with redis-cli --scan "
+    "--pattern 'edworkers:{QUEUE}:*' and TYPE, and delete it"
+)
+
 Result = TypeVar("Result")
 
 CONNECTION_ERRORS = (redis.ConnectionError, redis.TimeoutError, OSError, asyncio.TimeoutError)
@@ -233,7 +238,7 @@ def explain(error: BaseException) -> str:
         return f"the user or the password is wrong or missing ({text})"
     if isinstance(error, AskError):
         return f"slot {error.slot_id} of the cluster {'has moved' if isinstance(error, MovedError) else 'moves'}"
-    return text
+    return f"{_WRONG_TYPE} ({text})" if "WRONGTYPE" in text else text
 
 
 def is_outage(error: BaseException) -> bool:

@@ -20,6 +20,7 @@ def depth_commands(k: QueueKeys) -> list[tuple[str | int, ...]]:
         ("LLEN", k.pending),
         ("LLEN", k.arrived),
         ("ZCARD", k.fair),
+        ("ZCARD", k.shut),
         ("HLEN", k.inflight),
         ("ZCARD", k.delayed),
         ("ZCARD", k.dead),
@@ -36,7 +37,8 @@ async def read_depths(client: Client, k: QueueKeys, replies: Sequence[Any], now:
 
     `now` is in Unix ms.
     """
-    pending, arrived, sorted_by_group, inflight, delayed, dead, paused, throttled, gate, totals, runners = replies
+    pending, arrived, sorted_by_group, shut, inflight, delayed, dead, *replies = replies
+    paused, throttled, gate, totals, runners = replies
     since = None
     if pending + arrived and not sorted_by_group:
         since = await _waits_since(client, k)
@@ -53,6 +55,7 @@ async def read_depths(client: Client, k: QueueKeys, replies: Sequence[Any], now:
         runners=sum(float(seen) > now - RUNNER_SECONDS * 1000 for _, seen in runners),
         totals={name.decode(): int(value) for name, value in totals.items()},
         oldest_seconds=(None if waiting else 0.0) if since is None else max(now - since, 0) / 1000,
+        shut=shut,
     )
 
 
