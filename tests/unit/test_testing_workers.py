@@ -126,7 +126,7 @@ async def test_follow_ups_go_all_their_way(workers: Workers) -> None:
     workers.serve(a_module(failing(1), pool=a_pool(queue="then")))
     workers.push("work", job("a", "hi"))
     await workers.drain()
-    assert workers.record("a.then").result == 2
+    assert workers.record("a.work.then").result == 2
     assert [waiting["data"] for waiting in workers.waiting("elsewhere")] == [{}]
 
 
