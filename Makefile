@@ -48,8 +48,8 @@ bench: system  ## throughput, latency and memory, beside BullMQ (needs npm)
 
 JOBS ?= 20000
 KILLS ?= 200
-chaos: system  ## kill, freeze and cut at random, and check what happened: JOBS=20000 KILLS=200 SEED=…
-	$(V)/python -m tests.chaos.run --jobs $(JOBS) --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(if $(WRITE),--write $(WRITE))
+chaos: system  ## kill, freeze and cut at random, and check what happened: JOBS=20000 KILLS=200 SEED=… ONLY=plain
+	$(V)/python -m tests.chaos.run --jobs $(JOBS) --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write $(WRITE))
 
 cluster: $(SETUP)  ## a real Kubernetes with KEDA for tests: by kind, or where no Docker answers as processes (root)
 	@$(V)/python tests/cluster/local up

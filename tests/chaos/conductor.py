@@ -6,13 +6,14 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic_core import to_json
 from tests.chaos.crew import Crew
 from tests.chaos.faults import Faults, amounts
 from tests.chaos.jobs import draw_jobs
 from tests.chaos.producer import Producer
-from tests.chaos.promise import Bounds
+from tests.chaos.promise import FAIR, PLAIN, Bounds
 from tests.chaos.proxy import Proxy
 from tests.chaos.watch import NEXT, WORK, Watch
 
@@ -29,6 +30,8 @@ class Options:
     jobs: int
     kills: int
     seed: int
+    fair: bool = True
+    """Whether the queue has groups: each kind of queue has its own ways to claim a job, take it back and return it."""
     runners: int = 6
     keepers: int = 3
     slots: int = 4
@@ -39,21 +42,27 @@ class Options:
     patience_seconds: float = 180
     """After so long without any job's coming to its end, what is left is lost."""
 
+    @property
+    def bounds(self) -> Bounds:
+        """What the pool allows."""
+        return FAIR if self.fair else PLAIN
+
 
 class StalledError(Exception):
     """Jobs are left, and nobody works on them."""
 
 
-def _manifest(folder: Path, queue: str, options: Options) -> Path:
-    spec = {
+def _manifest(folder: Path, queue: str, options: Options, bounds: Bounds) -> Path:
+    spec: dict[str, Any] = {
         "queue": queue,
         "handlers": "handlers_for_chaos",
         "concurrency": options.slots,
         "leaseSeconds": options.lease_seconds,
-        "groups": {"maxInflight": Bounds().group_inflight},
-        "job": {"timeoutSeconds": 900, "maxAttempts": Bounds().max_attempts, "maxDeliveries": Bounds().max_deliveries}
+        "job": {"timeoutSeconds": 900, "maxAttempts": bounds.max_attempts, "maxDeliveries": bounds.max_deliveries}
         | {"backoff": {"initialSeconds": 0.2, "maxSeconds": 2}},
     }
+    if bounds.group_inflight is not None:
+        spec["groups"] = {"maxInflight": bounds.group_inflight}
     path = folder / f"{queue}.yaml"
     path.write_bytes(to_json({"apiVersion": "edworkers.dev/v1alpha1", "kind": "WorkerPool", "spec": spec}))
     return path
@@ -92,7 +101,8 @@ class Chaos:
 
         Raises StalledError, in a group of exceptions.
         """
-        work, following = (_manifest(self.folder, queue, self.options) for queue in (WORK, NEXT))
+        work = _manifest(self.folder, WORK, self.options, self.options.bounds)
+        following = _manifest(self.folder, NEXT, self.options, PLAIN)
         self.crew.keep("runner", ("run", WORK, "--pool", str(work)), self.options.runners)
         self.crew.keep("next", ("run", NEXT, "--pool", str(following)), 1)
         pools = self.folder / "pools.yaml"

@@ -24,7 +24,8 @@ Fault = Callable[[], Awaitable[None]]
 FEW_OF_EACH: Mapping[str, int] = {
     "kill_keeper": 1,
     "freeze": 2,
-    "terminate": 1,
+    # Not every runner has a job to return when it is told to stop.
+    "terminate": 3,
     "cut_before_reply": 2,
     "cut_before_jobs": 3,
     "cut_mid_request": 1,

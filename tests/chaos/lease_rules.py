@@ -125,6 +125,9 @@ def each_result_is_a_handlers(run: Run) -> Iterator[Violation]:
 
 def no_group_runs_more_than_it_may(run: Run) -> Iterator[Violation]:
     """At no instant are more jobs of one group at work than the pool allows; those with a lease are meant."""
+    allowed = run.bounds.group_inflight
+    if allowed is None:
+        return
     steps: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for plan in run.planned:
         for life in run.history.of_number(run.work_queue, plan.nr) if plan.group else ():
@@ -133,8 +136,8 @@ def no_group_runs_more_than_it_may(run: Run) -> Iterator[Violation]:
                 steps[plan.group] += [(hold.first, 1), (hold.last or hold.first, -1)]
     for group, changes in steps.items():
         most = max(accumulate(change for _, change in sorted(changes)))
-        if most > run.bounds.group_inflight:
-            yield Violation("group", f"{most} jobs of {group} ran at once: {run.bounds.group_inflight} are allowed")
+        if most > allowed:
+            yield Violation("group", f"{most} jobs of {group} ran at once: {allowed} are allowed")
 
 
 def handlers_know_only_real_deliveries(run: Run) -> Iterator[Violation]:

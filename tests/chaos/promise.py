@@ -13,8 +13,12 @@ class Bounds:
 
     max_attempts: int = 3
     max_deliveries: int = 3
-    group_inflight: int = 6
-    """How many jobs of one group may run at once."""
+    group_inflight: int | None = 6
+    """How many jobs of one group may run at once; None on a plain queue, which looks at no group."""
+
+
+FAIR, PLAIN = Bounds(), Bounds(group_inflight=None)
+"""Those of a queue with groups, and of one without."""
 
 
 @dataclass(frozen=True, slots=True)

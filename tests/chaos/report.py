@@ -31,7 +31,7 @@ _FAULTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a run."""
+    """What came of a run on one queue."""
 
     run: Run
     violations: Sequence[Violation]
@@ -39,6 +39,8 @@ class Outcome:
     """Why it was given up, if it was."""
     surprises: Sequence[str]
     """Processes that ended as none should."""
+    fair: bool
+    """Whether the queue had groups."""
     seed: int
     lease_seconds: float
     seconds: float
@@ -58,18 +60,34 @@ class Outcome:
     def is_clean(self) -> bool:
         return not (self.violations or self.stalled or self.surprises)
 
+    @property
+    def kills(self) -> int:
+        return sum(self.faults.get(name, 0) for name in ("kill_runner", "kill_keeper"))
 
-def write_report(outcome: Outcome) -> str:
-    """Write it in Markdown."""
-    kills = sum(outcome.faults.get(name, 0) for name in ("kill_runner", "kill_keeper"))
-    kinds = Counter(plan.kind for plan in outcome.run.planned)
-    head = (
-        f"{len(outcome.run.planned):,} jobs and {kills:,} kills in {outcome.seconds / 60:.1f} minutes, "
-        f"with leases of {outcome.lease_seconds:g} s; seed {outcome.seed}: "
-        + ("**every promise held**." if outcome.is_clean else "**PROMISES WERE BROKEN**.")
+
+def write_report(outcomes: Sequence[Outcome]) -> str:
+    """Write it in Markdown: a line for all parts together, then each by itself; they have one seed."""
+    parts = [text for outcome in outcomes for text in _part(outcome)]
+    return "\n\n".join([_head(outcomes), *parts]) + "\n"
+
+
+def _head(outcomes: Sequence[Outcome]) -> str:
+    jobs = sum(len(outcome.run.planned) for outcome in outcomes)
+    kills = sum(outcome.kills for outcome in outcomes)
+    minutes = sum(outcome.seconds for outcome in outcomes) / 60
+    is_clean = all(outcome.is_clean for outcome in outcomes)
+    return (
+        f"{jobs:,} jobs and {kills:,} kills in {minutes:.1f} minutes, "
+        f"with leases of {outcomes[0].lease_seconds:g} s; seed {outcomes[0].seed}: "
+        + ("**every promise held**." if is_clean else "**PROMISES WERE BROKEN**.")
     )
-    parts = [
-        head,
+
+
+def _part(outcome: Outcome) -> list[str]:
+    kinds = Counter(plan.kind for plan in outcome.run.planned)
+    return [
+        "### A queue with groups" if outcome.fair else "### A plain queue",
+        _head([outcome]),
         _table("what came out", _came_out(outcome, count(outcome.run, outcome.stops))),
         _table("what was done", [(what, outcome.faults.get(name, 0)) for name, what in _FAULTS.items()]),
         _table("what that came to", _came_to(outcome)),
@@ -77,7 +95,6 @@ def write_report(outcome: Outcome) -> str:
         _table("how jobs ended, follow-up jobs among them", sorted(_ends_of_jobs(outcome.run).items())),
         *_what_broke(outcome),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
 def _table(head: str, rows: Iterable[Row]) -> str:

@@ -1,5 +1,6 @@
 """A chaos run from beginning to verdict: `python -m tests.chaos.run --jobs 20000 --kills 200`.
 
+It has two parts, each with half of the jobs and of the kills: first a queue with groups, then a plain one.
 Runners, keepers and producers work while processes, connections and Redis are hurt. When every job has come to its end,
 what Redis logged and what the handlers told is held against the rules.
 """
@@ -11,14 +12,14 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.chaos import redis_log
 from tests.chaos.conductor import Chaos, Options, StalledError
 from tests.chaos.history import Reader
-from tests.chaos.promise import Bounds, Run
+from tests.chaos.promise import Run
 from tests.chaos.proxy import Proxy
 from tests.chaos.report import Outcome, write_report
 from tests.chaos.rules import check
@@ -41,7 +42,7 @@ def _read(chaos: Chaos) -> Run:
         history=reader.history,
         planned=chaos.producer.pushed,
         pushes=chaos.producer.pushes,
-        bounds=Bounds(),
+        bounds=chaos.options.bounds,
         leftovers=chaos.leftovers,
     )
 
@@ -61,7 +62,7 @@ async def _open(options: Options, folder: Path) -> AsyncGenerator[Chaos]:
 
 
 async def run(options: Options, folder: Path) -> Outcome:
-    """Do one run in an empty folder, where its history stays."""
+    """Do one part in an empty folder, or one that isn't there yet, where its history stays."""
     began = time.monotonic()
     stalled = ""
     async with _open(options, folder) as chaos:
@@ -75,6 +76,7 @@ async def run(options: Options, folder: Path) -> Outcome:
         violations=check(judged),
         stalled=stalled,
         surprises=chaos.crew.surprises,
+        fair=options.fair,
         seed=options.seed,
         lease_seconds=options.lease_seconds,
         seconds=time.monotonic() - began,
@@ -91,27 +93,48 @@ async def run(options: Options, folder: Path) -> Outcome:
     )
 
 
-def main() -> None:
-    """Run from the command line; ends with 1 if a promise was broken."""
+def parts_of(jobs: int, kills: int, seed: int, only: str | None = None) -> list[Options]:
+    """Halve a run between the two kinds of queues, or give all of it to `only` one: `fair` or `plain`."""
+    if only is not None:
+        return [Options(jobs, kills, seed, fair=only == "fair")]
+    fair = Options(jobs - jobs // 2, kills - kills // 2, seed, fair=True)
+    return [fair, Options(jobs // 2, kills // 2, seed, fair=False)]
+
+
+def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Kill, freeze and cut at random, and check the history.")
-    parser.add_argument("--jobs", type=int, default=20_000)
-    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=20_000, help="in both parts together")
+    parser.add_argument("--kills", type=int, default=200, help="in both parts together")
+    parser.add_argument("--only", choices=("fair", "plain"), help="one part alone, with all of the jobs and kills")
     parser.add_argument("--seed", type=int, default=None, help="repeats the jobs and the faults of a run")
     parser.add_argument("--write", type=Path, help="a document whose figures, from their mark on, are to be these")
     parser.add_argument("--keep", action="store_true", help="keep the history of a run that went well, too")
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def _run_parts(parts: Sequence[Options], folder: Path) -> Iterator[Outcome]:
+    for options in parts:
+        name = "fair" if options.fair else "plain"
+        sys.stderr.write(f"{options.jobs} jobs and {options.kills} kills, {name}\n")
+        yield asyncio.run(run(options, folder / name))
+
+
+def main() -> None:
+    """Run from the command line; ends with 1 if a promise was broken in any part."""
+    given = _parse()
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
     folder = Path(tempfile.mkdtemp(prefix="edworkers-chaos-"))
     sys.stderr.write(f"chaos run with seed {seed}, its history is in {folder}\n")
-    outcome = asyncio.run(run(Options(given.jobs, given.kills, seed), folder))
-    report = write_report(outcome)
+    outcomes = list(_run_parts(parts_of(given.jobs, given.kills, seed, given.only), folder))
+    report = write_report(outcomes)
     sys.stdout.write(report)
     if given.write is not None:
         text = given.write.read_text().partition(_MARK)[0]
         given.write.write_text(f"{text}{_MARK}\n\n{report}")
-    if outcome.is_clean and not given.keep:
+    is_clean = all(outcome.is_clean for outcome in outcomes)
+    if is_clean and not given.keep:
         shutil.rmtree(folder)
-    sys.exit(0 if outcome.is_clean else 1)
+    sys.exit(0 if is_clean else 1)
 
 
 if __name__ == "__main__":

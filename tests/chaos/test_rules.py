@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from tests.chaos.log_writer import LogWriter, command, key, planned
-from tests.chaos.promise import Run
+from tests.chaos.promise import PLAIN, Run
 from tests.chaos.rules import check
 
 from edworkers.core.job import Entry
@@ -375,7 +375,7 @@ def test_a_job_that_begins_before_it_is_due_is_found(log: LogWriter) -> None:
     assert _broken(log.run(planned(due=1))) == ["too early"]
 
 
-def test_a_group_of_which_too_many_jobs_run_at_once_is_found(log: LogWriter) -> None:
+def test_a_group_of_which_too_many_jobs_run_at_once_is_found_unless_the_queue_is_plain(log: LogWriter) -> None:
     jobs = [planned(nr, group="g") for nr in range(1, 8)]
     for job in jobs:
         log.claim(job, f"receipt-{job.nr}")
@@ -383,6 +383,7 @@ def test_a_group_of_which_too_many_jobs_run_at_once_is_found(log: LogWriter) -> 
     for job in jobs:
         log.ack(job, f"receipt-{job.nr}")
     assert _broken(log.run(*jobs)) == ["group"]
+    assert check(replace(log.run(*jobs), bounds=PLAIN)) == []
 
 
 def test_a_group_of_which_as_many_jobs_run_as_may_breaks_nothing(log: LogWriter) -> None:
