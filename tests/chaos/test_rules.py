@@ -177,41 +177,28 @@ def done_once(log: LogWriter, receipt: str) -> None:
     log.ack(JOB, receipt)
 
 
-def test_a_poison_pill_that_is_begun_once_more_is_found(log: LogWriter) -> None:
+@pytest.mark.parametrize(
+    ("lost", "begun", "broken"),
+    [
+        (3, 3, []),
+        (4, 4, ["attempts"]),
+        (4, 3, []),  # the fourth runner was killed before it could bury the job
+        (2, 2, ["wrong end"]),
+    ],
+)
+def test_a_poison_pill_is_begun_three_times_and_buried_then(
+    log: LogWriter, lost: int, begun: int, broken: list[str]
+) -> None:
     pill = planned(ends="poison")
-    for deliveries in range(4):
-        at = deliveries * 2000
-        log.claim(pill, f"receipt-{deliveries}", at, entry=log.again(pill, deliveries=deliveries))
-        log.start(pill, f"receipt-{deliveries}", at=at)
-        log.reap(f"receipt-{deliveries}")
-    log.claim(pill, "last", 8000, entry=log.again(pill, deliveries=4))
+    for deliveries in range(lost):
+        receipt, at = f"receipt-{deliveries}", deliveries * 2000
+        log.claim(pill, receipt, at, entry=log.again(pill, deliveries=deliveries))
+        if deliveries < begun:
+            log.start(pill, receipt, at=at)
+        log.reap(receipt)
+    log.claim(pill, "last", 8000, entry=log.again(pill, deliveries=lost))
     log.bury(pill, "last", "poison")
-    assert _broken(log.run(pill)) == ["attempts"]
-
-
-def test_a_poison_pill_may_lose_one_more_runner_before_it_is_buried(log: LogWriter) -> None:
-    pill = planned(ends="poison")
-    for deliveries in range(4):
-        at = deliveries * 2000
-        log.claim(pill, f"receipt-{deliveries}", at, entry=log.again(pill, deliveries=deliveries))
-        if deliveries < 3:
-            log.start(pill, f"receipt-{deliveries}", at=at)
-        log.reap(f"receipt-{deliveries}")
-    log.claim(pill, "last", 8000, entry=log.again(pill, deliveries=4))
-    log.bury(pill, "last", "poison")
-    assert _broken(log.run(pill)) == []
-
-
-def test_a_poison_pill_that_lost_too_few_runners_is_found(log: LogWriter) -> None:
-    pill = planned(ends="poison")
-    for deliveries in range(2):
-        at = deliveries * 2000
-        log.claim(pill, f"receipt-{deliveries}", at, entry=log.again(pill, deliveries=deliveries))
-        log.start(pill, f"receipt-{deliveries}", at=at)
-        log.reap(f"receipt-{deliveries}")
-    log.claim(pill, "last", 8000, entry=log.again(pill, deliveries=2))
-    log.bury(pill, "last", "poison")
-    assert _broken(log.run(pill)) == ["wrong end"]
+    assert _broken(log.run(pill)) == broken
 
 
 def test_a_job_that_is_called_a_poison_pill_without_reason_is_found(log: LogWriter) -> None:
