@@ -87,14 +87,14 @@ async def open_pipe(env: Mapping[str, str]) -> AsyncGenerator[Client]:
 def limiter(client: Client, spec: PoolSpec, runner: str) -> RedisLimiter | None:
     """Give the limiter of the jobs of a pool's queue, if there are limits on them."""
     for limited in limiters(spec.queue, spec.limits):
-        if (limited.counts, limited.per) == ("jobs", "queue"):
+        if limited.is_asked_first:
             return _make_limiters(client, runner)(limited.name, limited.windows)
     return None
 
 
 def budget(client: Client, spec: PoolSpec, runner: str) -> Budget | None:
     """Give what reserves what a job of a pool's queue needs beside its place among all jobs, if limits ask for it."""
-    limits = [limited for limited in limiters(spec.queue, spec.limits) if limited[1:3] != ("jobs", "queue")]
+    limits = [limited for limited in limiters(spec.queue, spec.limits) if not limited.is_asked_first]
     return Budget(limits, _make_limiters(client, runner)) if limits else None
 
 

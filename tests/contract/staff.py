@@ -47,7 +47,7 @@ def a_pool(**fields: Any) -> PoolSpec:
 def split_limits(spec: PoolSpec) -> tuple[list[Limited], list[Limited]]:
     """Part the limits that a runner asks before it claims from those that it asks about a job."""
     limits = limiters(spec.queue, spec.limits)
-    of_jobs = [limited for limited in limits if (limited.counts, limited.per) == ("jobs", "queue")]
+    of_jobs = [limited for limited in limits if limited.is_asked_first]
     return of_jobs, [limited for limited in limits if limited not in of_jobs]
 
 

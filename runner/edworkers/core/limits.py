@@ -18,6 +18,11 @@ class Limited(NamedTuple):
     per: Literal["queue", "group"]
     windows: tuple[Window, ...]
 
+    @property
+    def is_asked_first(self) -> bool:
+        """Whether it can be asked before a claim, as it counts jobs, whoever's they are; the others ask about a job."""
+        return (self.counts, self.per) == ("jobs", "queue")
+
     def of(self, group: str) -> str:
         """Name the limiter for a group's job."""
         return f"{self.name}:{group}" if self.per == "group" else self.name

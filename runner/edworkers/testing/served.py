@@ -132,7 +132,7 @@ class ServedPool:
     def _make(self) -> Runner:
         spec, broker, queue = self.spec, self._broker, self._open_queue(self._broker)
         limits = limiters(spec.queue, spec.limits)
-        of_jobs = next((limited for limited in limits if (limited.counts, limited.per) == ("jobs", "queue")), None)
+        of_jobs = next((limited for limited in limits if limited.is_asked_first), None)
         others = [limited for limited in limits if limited is not of_jobs]
         return Runner(
             pool=spec,
