@@ -58,7 +58,9 @@ GOOD_ENVELOPES = st.fixed_dictionaries(
         "maxAttempts": st.integers(min_value=1),
         "timeoutSeconds": st.floats(min_value=1e-9, allow_infinity=False) | st.integers(min_value=1, max_value=10**9),
         "uniqueKey": IDS,
-        "group": st.text(st.characters(exclude_characters=CONTROLS), min_size=1, max_size=10),
+        "group": st.text(
+            st.characters(exclude_characters=CONTROLS, exclude_categories=["Cs"]), min_size=1, max_size=10
+        ),
     },
 )
 
