@@ -58,7 +58,7 @@ async def test_a_handler_that_computes_without_end_holds_up_no_other_job_and_is_
 async def test_what_a_job_leaves_behind_ends_with_it(programs: Programs, queue: Queue) -> None:
     await isolated(programs)
     await queue.push({"id": "a", "data": {"do": "family", "seconds": 0}})
-    pids = await family(queue)
+    pids = await family(queue, ends_at_once=True)
     assert (await queue.becomes("a", State.DONE)).result == "left them"
     assert [pid for pid in pids if psutil.pid_exists(pid)] == []
 

@@ -37,7 +37,7 @@ async def test_a_handler_that_asks_for_more_memory_than_it_may_have_is_refused_i
 async def test_what_a_job_starts_counts_with_it_and_all_of_it_is_killed(programs: Programs, queue: Queue) -> None:
     await limited(programs)
     await queue.push({"id": "a", "data": {"do": "hog_in_child"}})
-    pids = await family(queue)
+    pids = await family(queue, ends_at_once=True)
     kind, message = await fails(queue, "a")
     assert kind == "memory"
     used, allowed = (int(word) for word in message.split() if word.isdigit())
