@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 
 from edworkers.core.keys import LimiterKeys, QueueKeys
 from edworkers.core.limits import MINUTE_MS, Limited, limiters, period_at
-from edworkers.core.queue_age import QueueAge
+from edworkers.core.queue_age import QueueAge, left_the_list
 from edworkers.core.settings import Window
 from edworkers_operator.queue_reading import LimitReading, QueueReading, Unreadable, pods_of
 from edworkers_operator.settings import RedisAddress
@@ -80,7 +80,7 @@ class Queues:
                 totals,
             ) = await pipe.execute()
         waiting = pending + arrived + sorted_by_group
-        left = len(receipts) + sum(int(count) for verb, count in totals.items() if verb != b"recordBytes")
+        left = left_the_list(len(receipts), {verb.decode(): int(count) for verb, count in totals.items()})
         now = time.time_ns() // 1_000_000
         return QueueReading(
             pending=waiting,
