@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator, Callable
 
 import pytest
 import uvloop
+from hypothesis import example, given
+from hypothesis.strategies import floats
 from tests.unit.handlers_to_test import Note, a_module, a_pool
 
 from edworkers.core.outcome import Done, Failed
@@ -218,3 +220,32 @@ def test_a_plain_function_awaits_by_the_fixture(edworkers_run: Run, edworkers_wo
 async def test_in_a_coroutine_that_fixture_says_what_to_do(edworkers_run: Run, edworkers_workers: Workers) -> None:
     with pytest.raises(RuntimeError, match="await what was to be run"):
         edworkers_run(edworkers_workers.advance(60))
+
+
+class UpFor(asyncio.SelectorEventLoop):
+    """The loop of a machine that has been up for so many seconds, and stays at them."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        super().__init__()
+
+    def time(self) -> float:
+        """Seconds."""
+        return self._seconds
+
+
+@given(up_for=floats(0, 10 * 365 * 86_400))
+@example(up_for=34_461.784965442)  # a timer of 50 ms was due 7 billionths of a millisecond after them
+def test_a_time_out_comes_to_the_millisecond_however_long_the_machine_is_up(up_for: float) -> None:
+    async def work(_data: Note, _job: JobContext) -> None:
+        await asyncio.sleep(3600)
+
+    async def drain() -> float:
+        workers = Workers()
+        workers.serve(a_module(work))
+        workers.push(a_pool().queue, {"id": "a", "timeoutSeconds": 10, "maxAttempts": 2, "data": {}})
+        await workers.drain()
+        return workers.clock.monotonic()
+
+    with asyncio.Runner(loop_factory=lambda: UpFor(up_for)) as runner:
+        assert runner.run(drain()) == 10 + 2 + 10

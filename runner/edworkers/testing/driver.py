@@ -68,7 +68,7 @@ class Driver:
     def _jump(self, timer: float | None, until: int | None) -> None:
         """Move time on to whatever comes next: the loop's timer, an event of a queue, the end."""
         now = self._clock.now()
-        next_timer = None if timer is None else now + math.ceil(round(timer * 1000, 6))
+        next_timer = None if timer is None else now + math.ceil(round(timer * 1000, 3))
         moments = [moment for moment in (next_timer, self._next_event(until)) if moment is not None]
         self._clock.advance((max(min(moments, default=now + _KEEPER_MS), now + 1) - now) / 1000)
 

@@ -22,6 +22,9 @@ from edworkers.testing.clock import MemoryClock
 
 _THREADS_OF_EXECUTORS = "asyncio_"
 """How the names of a loop's own threads begin; whether one is at work is known by the calls."""
+_AT_ONCE = 1e-6
+"""Seconds: what is due within them is due now. A loop's time is a sum of floats, and the longer a machine is up, the
+further it may be from the whole millisecond that is meant."""
 
 
 class LoopTime:
@@ -47,6 +50,7 @@ class LoopTime:
         cast("Any", self._selector).select = self._select
         patched.time = self.time
         patched.run_in_executor = self._call_thread
+        patched._clock_resolution = _AT_ONCE  # noqa: SLF001 - a loop's precision has no public name
 
     @staticmethod
     def of_running_loop() -> "LoopTime":
@@ -95,8 +99,10 @@ class LoopTime:
 
     def _select(self, timeout: float | None = None) -> list[Any]:
         clock = self._clock
-        if clock is None or timeout == 0:
+        if clock is None:
             return self._select_really(timeout)
+        if timeout is not None and timeout < _AT_ONCE / 2:
+            return self._select_really(0)
         if found := self._select_really(0):
             return found
         if self._idle is None or self._idle.done():
