@@ -14,8 +14,9 @@ $(SETUP): requirements.txt pyproject.toml
 	$(V)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+SYSTEM := redis-server postgres pg_dump soffice pango
 system: $(SETUP)
-	@$(V)/python scripts/system.py redis-server
+	@$(V)/python scripts/system.py $(SYSTEM)
 
 demo: system  ## the main job, from LPUSH to answer, retries and dead letters
 	$(V)/edworkers demo
@@ -75,6 +76,7 @@ install-manifest: $(SETUP)  ## write manifests/install.yaml of the chart (needs 
 
 lock: $(SETUP)  ## pin the dependencies anew, with hashes and without an index; those of the images are among them
 	$(LOCK) --extra dev pyproject.toml -o requirements.txt
-	$(LOCK) --constraint requirements.txt --extra ai --extra webhook pyproject.toml -o requirements/runner.txt
+	$(LOCK) --constraint requirements.txt --extra ai --extra webhook --extra email --extra database pyproject.toml -o requirements/runner.txt
+	$(LOCK) --constraint requirements.txt --extra ai --extra webhook --extra scheduled pyproject.toml -o requirements/documents.txt
 	$(LOCK) --constraint requirements.txt --extra operator pyproject.toml -o requirements/operator.txt
 	echo hatchling | $(LOCK) --constraint requirements.txt - -o requirements/build.txt

@@ -17,14 +17,31 @@ PACKAGES = {
     "ip": ("iproute2",),
     "node": ("nodejs",),
     "npm": ("nodejs", "npm"),
+    "pango": ("libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0"),
+    "pg_dump": ("postgresql-client",),
+    "postgres": ("postgresql",),
     "redis-cli": ("redis-tools",),
     "redis-server": ("redis-server",),
+    "soffice": (
+        "libreoffice-writer-nogui",
+        "libreoffice-calc-nogui",
+        "libreoffice-impress-nogui",
+        "libreoffice-draw-nogui",
+        "fonts-dejavu-core",
+        "fonts-liberation2",
+        "fonts-crosextra-carlito",
+        "fonts-crosextra-caladea",
+    ),
     "valkey-server": ("valkey-server",),
 }
 """Debian's packages for a program; one that isn't here has a package of its own name."""
 
-ELSEWHERE = {"containernetworking-plugins": Path("/usr/lib/cni/bridge")}
-"""The file that shows that something is there which puts nothing on the PATH."""
+ELSEWHERE = {
+    "containernetworking-plugins": "/usr/lib/cni/bridge",
+    "pango": "/usr/lib/*/libpangoft2-1.0.so.0",
+    "postgres": "/usr/lib/postgresql/*/bin/postgres",
+}
+"""The file, as a pattern, that shows that something is there which puts nothing on the PATH."""
 
 SUBSTITUTES = {"redis-server": ("valkey-server",)}
 """What does as well as a program."""
@@ -42,7 +59,7 @@ _QUIET = ("--quiet", "--quiet", "--option", "DPkg::Lock::Timeout=120")
 def is_there(program: str) -> bool:
     """Say whether a program, or what does as well, is on the PATH, or its file where it belongs."""
     if program in ELSEWHERE:
-        return ELSEWHERE[program].exists()
+        return any(Path("/").glob(ELSEWHERE[program].removeprefix("/")))
     return any(shutil.which(name) for name in (program, *SUBSTITUTES.get(program, ())))
 
 

@@ -12,9 +12,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from edworkers.core.outcome import Deferred, Done, Failed, FollowUp
-from edworkers.handlers.ai import MODULE
-from edworkers.handlers.ai_request import AiData
-from edworkers.handlers.webhook_request import WebhookData
+from edworkers.handlers.ai.generate import MODULE
+from edworkers.handlers.ai.request import AiData
+from edworkers.handlers.webhook.request import WebhookData
 from edworkers.ports import Handle
 from edworkers.standins.gemini import GeminiStandin, tokens
 

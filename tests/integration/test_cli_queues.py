@@ -10,7 +10,7 @@ from tests.integration.command_line import MESSAGE, QUESTION, CommandLine, Jobs
 
 from edworkers.adapters.redis.limiter import RedisLimiter
 from edworkers.compose import SystemClock
-from edworkers.handlers.ai import POOL as AI
+from edworkers.handlers.ai.generate import POOL as AI
 from edworkers.standins import redis as redis_standin
 from edworkers.standins.redis import free_port
 

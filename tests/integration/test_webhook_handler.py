@@ -24,8 +24,8 @@ from cryptography.x509.oid import NameOID
 from standardwebhooks import Webhook
 
 from edworkers.core.outcome import Done, Failed, Rejected
-from edworkers.handlers.webhook import KEPT_BYTES, MODULE
-from edworkers.handlers.webhook_request import WebhookData
+from edworkers.handlers.webhook.deliver import KEPT_BYTES, MODULE
+from edworkers.handlers.webhook.request import WebhookData
 from edworkers.ports import Handle
 from edworkers.standins.inbox import InboxStandin
 
@@ -383,7 +383,7 @@ async def test_a_host_that_no_url_can_have_is_rejected_with_the_field_named(send
 async def test_a_receiver_with_which_no_connection_comes_about_is_given_up_early(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edworkers.handlers.webhook._CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr("edworkers.handlers.webhook.deliver._CONNECT_SECONDS", 0.1)
     async with receiving(say_nothing) as receiver, sending() as sender:
         # It waits for the end of a request, the client for its half of the TLS handshake.
         failed = await sender.send_in_vain(receiver.url.replace("http:", "https:"), seconds=600)

@@ -6,7 +6,7 @@ import pytest
 from google.genai.types import GenerateContentResponse
 
 from edworkers.core.outcome import Failed
-from edworkers.handlers.ai_answer import Answer, read_answer
+from edworkers.handlers.ai.answer import Answer, read_answer
 
 MODEL = "gemini-2.5-flash"
 

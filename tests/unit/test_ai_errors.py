@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edworkers.core.outcome import Deferred, Failed
-from edworkers.handlers.ai_errors import LONGEST_SECONDS, judge_error, operators_mistake, read_error
+from edworkers.handlers.ai.errors import LONGEST_SECONDS, judge_error, operators_mistake, read_error
 
 MODEL = "gemini-2.5-flash"
 RPC = "type.googleapis.com/google.rpc."

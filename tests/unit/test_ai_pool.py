@@ -8,7 +8,7 @@ import yaml
 from edworkers.core.errors import SettingsError
 from edworkers.core.settings import PoolSpec, Window
 from edworkers.handlers import registry
-from edworkers.handlers.ai import MODULE, find_faults, override_limits
+from edworkers.handlers.ai.generate import MODULE, find_faults, override_limits
 
 MANIFEST = Path(__file__).parents[2] / "manifests" / "examples" / "ai.yaml"
 KEY = {"GEMINI_API_KEY": "AIza-something"}

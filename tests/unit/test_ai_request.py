@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edworkers.handlers.ai_request import AiData, chosen_model, config, contents, estimate_tokens, system_instruction
+from edworkers.handlers.ai.request import AiData, chosen_model, config, contents, estimate_tokens, system_instruction
 
 DATA: dict[str, Any] = {"conversationId": "c1", "userId": "u1", "prompt": "Why is the sky blue?"}
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / ".env.example"
 _SETTING = re.compile(r"(?:# )?([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)=")
 _LOOKS_LIKE_A_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
-_WORDS_OF_GEMINI = ("handlers/ai_answer.py", "handlers/ai_errors.py", "standins/gemini.py")
+_WORDS_OF_GEMINI = ("handlers/ai/answer.py", "handlers/ai/errors.py", "standins/gemini.py")
 _NOT_OURS = {"NO_PROXY"}
 
 

@@ -194,7 +194,7 @@ def test_a_program_of_no_known_package_is_looked_for_by_its_own_name(machine: Ma
 
 def test_what_puts_nothing_on_the_path_is_known_by_a_file(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     file = machine.path.parent / "bridge"
-    monkeypatch.setitem(system.ELSEWHERE, "plugins", file)
+    monkeypatch.setitem(system.ELSEWHERE, "plugins", str(file))
     machine.add_apt_get(f"if 'install' in sys.argv: pathlib.Path({str(file)!r}).touch()")
     assert machine.run("plugins") == 0
     assert machine.run("plugins") == 0

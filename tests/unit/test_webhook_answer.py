@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edworkers.core.outcome import Done, Failed
-from edworkers.handlers.webhook_answer import LONGEST_WAIT_SECONDS, judge_answer, one_line, retry_after_seconds
+from edworkers.handlers.webhook.answer import LONGEST_WAIT_SECONDS, judge_answer, one_line, retry_after_seconds
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 

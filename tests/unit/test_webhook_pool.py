@@ -7,7 +7,7 @@ import yaml
 from edworkers.core.retry import backoff_seconds
 from edworkers.core.settings import PoolSpec
 from edworkers.handlers import registry
-from edworkers.handlers.webhook import MODULE
+from edworkers.handlers.webhook.deliver import MODULE
 
 MANIFEST = Path(__file__).parents[2] / "manifests" / "examples" / "webhook.yaml"
 

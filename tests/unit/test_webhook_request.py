@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edworkers.handlers.webhook_request import WebhookData, body, message_id
+from edworkers.handlers.webhook.request import WebhookData, body, message_id
 
 DATA: dict[str, Any] = {"url": "https://school.example/hooks", "event": "ai.completed", "payload": {"answer": 42}}
 SECRET = "whsec_" + "QUJD" * 10

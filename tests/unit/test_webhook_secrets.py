@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
-from edworkers.handlers.webhook import find_faults
-from edworkers.handlers.webhook_secrets import (
+from edworkers.handlers.webhook.deliver import find_faults
+from edworkers.handlers.webhook.secrets import (
     MissingSecretError,
     check_secret,
     choose,

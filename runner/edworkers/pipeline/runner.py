@@ -436,7 +436,7 @@ class Runner:
 
     def _sweep(self) -> None:
         """End what ran out of time, and give up what can't be ended. One timer for all jobs."""
-        now = self._loop.time()
+        now = self._loop.time() + 1e-6  # a sum of floats may be a rounding short of the moment that is meant
         for attempt in list(self.running.values()):
             if attempt.end is None:
                 if now >= attempt.deadline:

@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from edworkers.handlers.data import JobData, must_match
 from edworkers.handlers.endpoint import Endpoint
-from edworkers.handlers.webhook_secrets import Secret, SecretRef
+from edworkers.handlers.webhook.secrets import Secret, SecretRef
 
 # Those with which a header could make another message of this one, and those that the signature is made of.
 _RESERVED = frozenset(

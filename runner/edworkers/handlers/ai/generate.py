@@ -15,9 +15,9 @@ from typing import Any
 from edworkers.core.errors import SettingsError
 from edworkers.core.outcome import Deferred, Done, Failed, FollowUp, Outcome
 from edworkers.core.settings import Autoscaling, JobPolicy, PoolSpec, Window
-from edworkers.handlers.ai_answer import Answer, read_answer
-from edworkers.handlers.ai_errors import OPERATOR_SECONDS, judge_error, operators_mistake, read_error
-from edworkers.handlers.ai_request import AiData, check_model, chosen_model, config, contents, estimate_tokens
+from edworkers.handlers.ai.answer import Answer, read_answer
+from edworkers.handlers.ai.errors import OPERATOR_SECONDS, judge_error, operators_mistake, read_error
+from edworkers.handlers.ai.request import AiData, check_model, chosen_model, config, contents, estimate_tokens
 from edworkers.handlers.endpoint import check_endpoint
 from edworkers.handlers.environment import not_installed, whole_number
 from edworkers.ports import Handle, Handler, HandlerModule, JobContext

@@ -19,10 +19,10 @@ from edworkers.core.outcome import Failed, Outcome, Rejected
 from edworkers.core.settings import Autoscaling, Backoff, JobPolicy, PoolSpec
 from edworkers.handlers.endpoint import host_of
 from edworkers.handlers.environment import not_installed
-from edworkers.handlers.webhook_answer import judge_answer
-from edworkers.handlers.webhook_request import WebhookData, body, message_id
-from edworkers.handlers.webhook_secrets import MissingSecretError, choose, signed_headers
-from edworkers.handlers.webhook_secrets import find_faults as faults_of_secrets
+from edworkers.handlers.webhook.answer import judge_answer
+from edworkers.handlers.webhook.request import WebhookData, body, message_id
+from edworkers.handlers.webhook.secrets import MissingSecretError, choose, signed_headers
+from edworkers.handlers.webhook.secrets import find_faults as faults_of_secrets
 from edworkers.ports import Handle, Handler, HandlerModule, JobContext
 
 KEPT_BYTES = 4096

@@ -1,0 +1,5 @@
+"""The queue `ai`: asks Gemini."""
+
+from edworkers.handlers.ai.generate import MODULE
+
+__all__ = ["MODULE"]

@@ -1,0 +1,31 @@
+"""What the pipeline needs from the world, in the words of the domain."""
+
+from edworkers.ports.clock import Clock
+from edworkers.ports.control import Depths, Enqueue, JobRecord, QueueControl
+from edworkers.ports.handler import D, Handle, Handler, HandlerModule, JobContext
+from edworkers.ports.lifeline import Lifeline
+from edworkers.ports.limiter import Grant, Limiter, Usage
+from edworkers.ports.queue import Cycle, Delivery, JobQueue, KeptQueue, Settlement, Start
+
+__all__ = [
+    "Clock",
+    "Cycle",
+    "D",
+    "Delivery",
+    "Depths",
+    "Enqueue",
+    "Grant",
+    "Handle",
+    "Handler",
+    "HandlerModule",
+    "JobContext",
+    "JobQueue",
+    "JobRecord",
+    "KeptQueue",
+    "Lifeline",
+    "Limiter",
+    "QueueControl",
+    "Settlement",
+    "Start",
+    "Usage",
+]

@@ -1,0 +1,100 @@
+"""What a module of handlers offers, and what a handler is told of its job."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from edworkers.core.settings import PoolSpec
+
+D = TypeVar("D", bound=BaseModel)
+
+
+class JobContext(Protocol):
+    """What a handler knows of the job it works on."""
+
+    @property
+    def id(self) -> str:
+        """The job's id: the idempotency key for whatever the handler does."""
+        ...
+
+    @property
+    def queue(self) -> str:
+        """The queue it came from."""
+        ...
+
+    @property
+    def type(self) -> str | None:
+        """Its type, where the queue has several."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """The number of this attempt, from 1."""
+        ...
+
+    @property
+    def max_attempts(self) -> int:
+        """After this attempt the job is buried."""
+        ...
+
+    @property
+    def receipt(self) -> str:
+        """A fence: new with every delivery."""
+        ...
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the attempt is timed out."""
+        ...
+
+    @property
+    def traceparent(self) -> str | None:
+        """The producer's W3C trace context."""
+        ...
+
+    async def progress(self, fraction: float, note: str = "") -> None:
+        """Tell how far the work is (0 to 1)."""
+        ...
+
+
+Handle = Callable[[Any, JobContext], Awaitable[Any]]
+"""Works on validated data; returns an `Outcome`, or a plain JSON value for `Done`. What it raises is `Failed`."""
+
+
+def _no_faults(_env: Mapping[str, str]) -> list[str]:
+    return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler(Generic[D]):
+    """One kind of work: its data, and how to begin it."""
+
+    data: type[D]
+    """Model of the job's `data`; what doesn't fit is buried with every fault named."""
+    open: Callable[[Mapping[str, str]], AbstractAsyncContextManager[Handle]]
+    """Opens what the work needs (clients, connections) from the environment, at the first job."""
+    faults: Callable[[Mapping[str, str]], list[str]] = _no_faults
+    """What is wrong with the environment, a line each; asked before anything starts."""
+    type: str | None = None
+    tokens: Callable[[Any], int] | None = None
+    """Estimates of validated data how many tokens the job will use; asked only where a limit counts them."""
+    isolation: Literal["task", "process"] = "task"
+    """Whether each job gets a process of its own, which can be killed; a pool's setting goes before it."""
+    memory_bytes: int | None = None
+    """How much memory a process of its own may use with all that it starts; a pool's setting goes before it."""
+    preload: tuple[str, ...] = ()
+    """Modules that `open` imports: a process of its own finds them loaded. They must start no thread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerModule:
+    """What a module of handlers offers as `MODULE`."""
+
+    pool: PoolSpec
+    """The pool's settings where no manifest is given."""
+    handlers: tuple[Handler[Any], ...]
+    overrides: Callable[[PoolSpec, Mapping[str, str]], PoolSpec] | None = None
+    """Settings that the environment changes, such as the platform's own limits."""
