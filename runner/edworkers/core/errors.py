@@ -38,3 +38,23 @@ class QueueUnavailableError(EdworkersError):
 
 class UnsafeRedisError(EdworkersError):
     """A Redis that could lose jobs by its own configuration."""
+
+
+class StorageError(EdworkersError):
+    """An object that can't be read or written."""
+
+
+class NotStoredError(StorageError):
+    """There is no such object."""
+
+
+class StorageRefusedError(StorageError):
+    """An object to which there is no access, or that lies outside of what is allowed."""
+
+
+class StorageUnavailableError(StorageError):
+    """A store that can't be reached or doesn't answer: to be tried again."""
+
+
+class DatabaseUnavailableError(EdworkersError):
+    """PostgreSQL can't be reached or doesn't answer: to be tried again."""

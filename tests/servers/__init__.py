@@ -1,0 +1,1 @@
+"""Servers that tests start: each is the real thing."""
