@@ -206,7 +206,9 @@ def queues_to_run(queues: Sequence[str], env: Mapping[str, str], manifest: Path 
     given = given_queues(env, manifest)
     if len(given) == 1:
         return given
-    there = f"those of the manifest: {', '.join(given)}" if given else f"the platform's: {', '.join(registry.PLATFORM)}"
+    there = (
+        f"those of the manifest: {', '.join(given)}" if given else f"those there are: {', '.join(registry.installed())}"
+    )
     raise SettingsError(_NOT_STARTED, [f"no queue is named: edworkers run QUEUE, one or several of {there}"])
 
 
@@ -269,5 +271,5 @@ def known_specs(env: Mapping[str, str], manifest: Path | None = None) -> list[Po
     Raises SettingsError.
     """
     given = _given_specs(env, manifest)
-    built_in = [registry.pool_for_queue(queue) for queue in registry.PLATFORM]
+    built_in = [registry.pool_for_queue(queue) for queue in registry.installed()]
     return list({spec.queue: spec for spec in (*built_in, *given)}.values())

@@ -139,3 +139,65 @@ def test_a_package_that_is_missing_is_named_with_the_extra_that_brings_it() -> N
         "the Python package no_such_package.inner is not installed: pip install 'edworkers[ai]'",
         "the Python package no_such_package is not installed: pip install 'edworkers[ai]'",
     ]
+
+
+def install(folder: Path, package: str, *queues: str, module: str = "school_jobs", serves: str = "greetings") -> None:
+    """Put a package there as pip does: its entry points, and a module with a pool."""
+    info = folder / f"{package}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n", encoding="utf-8")
+    lines = "".join(f"{queue} = {module}.{queue}\n" for queue in queues)
+    (info / "entry_points.txt").write_text(f"[{registry.ENTRY_POINTS}]\n{lines}", encoding="utf-8")
+    (folder / module).mkdir()
+    example = Path(__file__).parents[2] / "examples" / "greetings" / "greetings.py"
+    text = example.read_text(encoding="utf-8").replace('queue="greetings"', f'queue="{serves}"')
+    for queue in queues:
+        (folder / module / f"{queue}.py").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "site"
+    monkeypatch.syspath_prepend(folder)
+    for name in [name for name in sys.modules if name.split(".")[0] in {"school_jobs", "other_jobs"}]:
+        monkeypatch.delitem(sys.modules, name)
+    return folder
+
+
+def test_an_installed_package_offers_queues_by_entry_points(site: Path) -> None:
+    install(site, "school-jobs", "greetings")
+    assert registry.installed() == [*registry.PLATFORM, "greetings"]
+    assert registry.find_module("greetings").handlers[0].run is not None
+    assert registry.pool_for_queue("greetings").queue == "greetings"
+
+
+def test_a_queue_that_two_packages_offer_names_both(site: Path) -> None:
+    install(site, "school-jobs", "greetings")
+    install(site, "other", "greetings", module="other_jobs")
+    assert why_not("greetings") == (
+        "handlers: greetings: several packages offer it (other, school-jobs): name the module itself"
+    )
+
+
+def test_an_entry_point_has_the_name_of_the_queue_that_its_pool_is_for(site: Path) -> None:
+    install(site, "school-jobs", "greetings", serves="hellos")
+    with pytest.raises(SettingsError, match="has the name of a queue, and its pool is for 'hellos'"):
+        registry.pool_for_queue("greetings")
+
+
+def test_an_entry_point_that_leads_nowhere_says_so(site: Path) -> None:
+    install(site, "school-jobs", "greetings")
+    (site / "school_jobs" / "greetings.py").unlink()
+    assert "there is no such module" in why_not("greetings")
+
+
+def test_the_platforms_own_queues_cant_be_taken_by_a_package(site: Path) -> None:
+    install(site, "school-jobs", "ai", serves="ai")
+    assert registry.pool_for_queue("ai").handlers == registry.PLATFORM["ai"]
+    assert registry.installed().count("ai") == 1
+
+
+@pytest.mark.parametrize("ways", [{}, {"run": print, "open": nothing}])
+def test_a_handler_has_one_function_or_one_way_to_open_it(ways: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="needs either `run`, the function, or `open`"):
+        Handler(data=Report, **ways)

@@ -63,7 +63,7 @@ def test_a_runner_takes_the_one_queue_of_its_manifest(env: dict[str, str], tmp_p
     file.write_text(f"{MANIFEST}---\n{MANIFEST.replace('grading', 'second')}")
     with pytest.raises(SettingsError, match="edworkers run QUEUE, one or several of those of the manifest: grading, "):
         pools.queues_to_run([], env, file)
-    with pytest.raises(SettingsError, match=r"edworkers run QUEUE, one or several of the platform's: ai, webhook"):
+    with pytest.raises(SettingsError, match=r"edworkers run QUEUE, one or several of those there are: ai, webhook"):
         pools.queues_to_run([], {})
 
 

@@ -88,14 +88,14 @@ def keeper(
     from edworkers import pools
     from edworkers.cli.pools_file import PoolsFile
     from edworkers.cli.run import run_keeper, run_options
-    from edworkers.handlers.registry import PLATFORM
+    from edworkers.handlers.registry import installed
 
     if pools_file is not None and (queues or pool):
         raise typer.BadParameter("--pools names the queues itself: give neither queues nor --pool with it")
     env = pools.read_environment()
     if pools_file is not None:
         raise typer.Exit(run_keeper(PoolsFile(pools_file).specs, env, run_options(env)))
-    specs = pools.find_specs(queues or pools.given_queues(env, pool) or list(PLATFORM), env, pool)
+    specs = pools.find_specs(queues or pools.given_queues(env, pool) or installed(), env, pool)
     raise typer.Exit(run_keeper(lambda: specs, env, run_options(env)))
 
 

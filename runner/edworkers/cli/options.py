@@ -14,14 +14,14 @@ def complete_queue(context: typer.Context, incomplete: str) -> list[str]:
     """Name the queues that begin so: the platform's, and those of the pool's settings."""
     from edworkers import pools
     from edworkers.core.errors import EdworkersError
-    from edworkers.handlers.registry import PLATFORM
+    from edworkers.handlers.registry import installed
 
     manifest: Any = context.params.get("pool")
     try:
         specs = pools.known_specs(pools.read_environment(), Path(manifest) if manifest else None)
         known = [spec.queue for spec in specs]
     except (EdworkersError, OSError, ValueError):
-        known = list(PLATFORM)
+        known = installed()
     return [queue for queue in known if queue.startswith(incomplete)]
 
 

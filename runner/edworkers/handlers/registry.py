@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
@@ -18,21 +19,41 @@ PLATFORM = {
 }
 """Queue to module, for the kinds of work that come with edworkers."""
 
+ENTRY_POINTS = "edworkers.handlers"
+"""The group of entry points by which installed packages offer queues: `greetings = "school_jobs.greetings"`."""
+
 _MOST_SLOTS = 10_000
 
 
 def find_module(path: str) -> HandlerModule:
-    """Import a module of handlers by its dotted path.
+    """Import a module of handlers by the name of its entry point, or by its dotted path.
 
     Raises SettingsError when it can't be imported or offers no `MODULE`.
     """
+    found = _module_of(path)
     try:
-        module = getattr(importlib.import_module(path), "MODULE", None)
+        module = getattr(importlib.import_module(found), "MODULE", None)
     except Exception as error:
-        raise _unusable(path, _why(path, error)) from error
+        raise _unusable(path, _why(found, error)) from error
     if not isinstance(module, HandlerModule):
         raise _unusable(path, "it has no MODULE; end it with MODULE = HandlerModule(pool=…, handlers=(…))")
     return module
+
+
+def _module_of(name: str) -> str:
+    """Find where an entry point leads; what is the name of none is that of a module."""
+    if name in PLATFORM.values():
+        return name  # without a look at every package that is installed
+    found = {point.module: point for point in entry_points(group=ENTRY_POINTS, name=name)}
+    if len(found) > 1:
+        packages = ", ".join(sorted(f"{point.dist.name if point.dist else '?'}" for point in found.values()))
+        raise _unusable(name, f"several packages offer it ({packages}): name the module itself")
+    return next(iter(found), name)
+
+
+def installed() -> list[str]:
+    """Name the queues that come with edworkers, and after them those that other packages offer by entry points."""
+    return list(dict.fromkeys([*PLATFORM, *sorted(point.name for point in entry_points(group=ENTRY_POINTS))]))
 
 
 def _unusable(path: str, why: str) -> SettingsError:
@@ -46,15 +67,25 @@ def _why(path: str, error: Exception) -> str:
 
 
 def pool_for_queue(queue: str) -> PoolSpec:
-    """Give the settings of a queue that comes with edworkers.
+    """Give the settings of a queue that comes with edworkers, or that an installed package offers.
 
-    Raises UnknownQueueError, which names those there are.
+    Raises UnknownQueueError, which names those there are, and as `find_module` does.
     """
-    path = PLATFORM.get(queue)
-    if path is None:
-        known = ", ".join(PLATFORM)
-        raise UnknownQueueError(f"no queue {queue!r} comes with edworkers (there are: {known}); give its manifest")
-    return find_module(path).pool
+    if queue in PLATFORM:
+        return find_module(PLATFORM[queue]).pool
+    known = installed()
+    if queue not in known:
+        there = ", ".join(known)
+        raise UnknownQueueError(f"no queue {queue!r} comes with edworkers (there are: {there}); give its manifest")
+    return _offered(queue)
+
+
+def _offered(queue: str) -> PoolSpec:
+    """Give the settings of a queue that a package offers by an entry point of its name."""
+    spec = find_module(queue).pool
+    if spec.queue != queue:
+        raise _unusable(queue, f"the entry point has the name of a queue, and its pool is for {spec.queue!r}")
+    return spec
 
 
 def concurrency_variable(queue: str) -> str:

@@ -42,7 +42,7 @@ class OpenHandlers:
         async with self._lock:
             handle = self._opened.get(id(handler))
             if handle is None:
-                handle = await self._stack.enter_async_context(handler.open(self._env))
+                handle = await self._stack.enter_async_context(handler.opened(self._env))
                 self._opened[id(handler)] = handle
             return handle
 

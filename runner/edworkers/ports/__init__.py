@@ -5,6 +5,7 @@ from edworkers.ports.control import Depths, Enqueue, JobRecord, QueueControl
 from edworkers.ports.handler import D, Handle, Handler, HandlerModule, JobContext
 from edworkers.ports.lifeline import Lifeline
 from edworkers.ports.limiter import Grant, Limiter, Usage
+from edworkers.ports.plain import PlainJob
 from edworkers.ports.queue import Cycle, Delivery, JobQueue, KeptQueue, Settlement, Start
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "KeptQueue",
     "Lifeline",
     "Limiter",
+    "PlainJob",
     "QueueControl",
     "Settlement",
     "Start",

@@ -1,13 +1,14 @@
 """What a module of handlers offers, and what a handler is told of its job."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel
 
 from edworkers.core.settings import PoolSpec
+from edworkers.ports.plain import in_threads, is_plain
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -63,6 +64,9 @@ class JobContext(Protocol):
 Handle = Callable[[Any, JobContext], Awaitable[Any]]
 """Works on validated data; returns an `Outcome`, or a plain JSON value for `Done`. What it raises is `Failed`."""
 
+Run = Callable[[Any, Any], Any]
+"""A `Handle`, or a plain function of the data and a `PlainJob`, which runs in a thread of its own."""
+
 
 def _no_faults(_env: Mapping[str, str]) -> list[str]:
     return []
@@ -74,7 +78,9 @@ class Handler(Generic[D]):
 
     data: type[D]
     """Model of the job's `data`; what doesn't fit is buried with every fault named."""
-    open: Callable[[Mapping[str, str]], AbstractAsyncContextManager[Handle]]
+    run: Run | None = None
+    """Does the work, where it needs nothing to be opened; or else `open` gives what does."""
+    open: Callable[[Mapping[str, str]], AbstractAsyncContextManager[Run]] | None = None
     """Opens what the work needs (clients, connections) from the environment, at the first job."""
     faults: Callable[[Mapping[str, str]], list[str]] = _no_faults
     """What is wrong with the environment, a line each; asked before anything starts."""
@@ -87,6 +93,23 @@ class Handler(Generic[D]):
     """How much memory a process of its own may use with all that it starts; a pool's setting goes before it."""
     preload: tuple[str, ...] = ()
     """Modules that `open` imports: a process of its own finds them loaded. They must start no thread."""
+
+    def __post_init__(self) -> None:
+        if (self.run is None) == (self.open is None):
+            raise ValueError("a Handler needs either `run`, the function, or `open`, which gives it; and not both")
+
+    @asynccontextmanager
+    async def opened(self, env: Mapping[str, str]) -> AsyncGenerator[Handle]:
+        """Give what does the work, as a coroutine function, whatever it was written as."""
+        if self.run is not None:
+            yield _as_handle(self.run)
+        elif self.open is not None:
+            async with self.open(env) as run:
+                yield _as_handle(run)
+
+
+def _as_handle(run: Run) -> Handle:
+    return in_threads(run) if is_plain(run) else run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

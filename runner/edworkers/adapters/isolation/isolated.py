@@ -48,7 +48,7 @@ class Isolation:
             finally:
                 await self._zygotes.close()
 
-        return replace(handler, open=open_isolated)
+        return replace(handler, open=open_isolated, run=None)
 
 
 async def _run(zygotes: Zygotes, handler: int, memory: int | None, context: _Delivered) -> Outcome:

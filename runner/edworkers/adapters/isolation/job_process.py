@@ -169,7 +169,7 @@ async def _work(handler: Handler[Any], env: Mapping[str, str], payload: bytes, c
             try:
                 if order.memory_bytes is not None:
                     _limit_memory(order.memory_bytes)
-                handle = await stack.enter_async_context(handler.open(env))
+                handle = await stack.enter_async_context(handler.opened(env))
                 outcome = outcome_of(await handle(_read(handler, payload, order), context))
             except (Exception, asyncio.CancelledError, SystemExit) as error:  # noqa: BLE001
                 _lift_memory_limit()
