@@ -99,6 +99,17 @@ INVALID = {
     "no job of a group in flight": InvalidPool(
         "greater than or equal to 1", "spec.groups.maxInflight", {"groups": {"maxInflight": 0}}
     ),
+    "circuit that opens at no failure": InvalidPool(
+        "greater than or equal to 1", "spec.groups.circuit.failures", {"groups": {"circuit": {"failures": 0}}}
+    ),
+    "circuit open for longer than at most": InvalidPool(
+        "maxOpenSeconds is below openSeconds: raise it, or lower the other",
+        "spec.groups.circuit",
+        {"groups": {"circuit": {"openSeconds": 901}}},
+    ),
+    "circuit open for less at most than by default": InvalidPool(
+        "maxOpenSeconds is below openSeconds", "spec.groups.circuit", {"groups": {"circuit": {"maxOpenSeconds": 29}}}
+    ),
     "too many limits": InvalidPool(
         "must have at most 8 items", "spec.limits", {"limits": [{**DAY, "name": f"day-{n}"} for n in range(9)]}
     ),
@@ -176,6 +187,11 @@ INVALID = {
     "lease of no time": InvalidPool("must be 0.2 or more", "spec.leaseSeconds", {"leaseSeconds": 0}),
     "label of the operator": InvalidPool(OWN, "spec.podLabels", {"podLabels": {"edworkers.dev/pool": "other"}}),
     "label of every program": InvalidPool(OWN, "spec.podLabels", {"podLabels": {"app.kubernetes.io/name": "mine"}}),
+    "priority class of no name": InvalidPool(
+        "must be the name of a PriorityClass: letters, digits, - and ., all small",
+        "spec.priorityClassName",
+        {"priorityClassName": "High"},
+    ),
     "label with a space": InvalidPool(LABEL, "spec.podLabels.team", {"podLabels": {"team": "a b"}}),
     "node selector with a space": InvalidPool(LABEL, "spec.nodeSelector.disk", {"nodeSelector": {"disk": "a b"}}),
     "variable given twice": InvalidPool(
@@ -232,7 +248,7 @@ WHOLE = worker_pool(
         {**DAY, "counts": "jobs", "per": "queue", "timeZone": "America/Los_Angeles"},
         {**DAY, **TOKENS, "name": "tokens"},
     ],
-    groups={"maxInflight": 2},
+    groups={"maxInflight": 2, "circuit": {"failures": 5, "openSeconds": 30, "maxOpenSeconds": 900}},
     job={
         "timeoutSeconds": 30,
         "maxAttempts": 2,
@@ -311,6 +327,7 @@ WHOLE = worker_pool(
             "nodeTaintsPolicy": "Ignore",
         }
     ],
+    priorityClassName="school-high",
     podLabels={"team": "school"},
     podAnnotations={"school.example/note": "any text at all"},
     deletionPolicy="Drain",

@@ -35,6 +35,7 @@ OWN_LABELS = (
 OWN_PREFIX = "edworkers.dev/"
 
 _NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+_CLASS = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 
 
 def _cron_field(value: str) -> str:
@@ -123,6 +124,8 @@ class WorkerPoolSpec(PoolSpec):
         tuple[Annotated[Object, Shaped(TopologySpread)], ...], Field(max_length=16)
     ] = ()
     """How these pods are spread over zones or nodes."""
+    priority_class_name: Annotated[str, Field(pattern=_CLASS, max_length=253)] | None = None
+    """The PriorityClass of the pods: where a cluster is full, those of a higher class take the place of lower ones."""
     pod_labels: Labels = Field(default_factory=dict[str, str])
     """Labels added to the pods; those by which the operator knows them can't be given."""
     pod_annotations: Annotated[dict[str, str], Field(max_length=64)] = Field(default_factory=dict[str, str])

@@ -44,8 +44,23 @@ FAULTS = {
     "a running job's record is forgotten": Fault("cycle", "redis.call('PERSIST', s.job)", ""),
     "a trimmed record's bytes still count": Fault("trim", "redis.call('HINCRBY', KEYS[4], 'recordBytes', -bytes)", ""),
     "a replayed job stays dead": Fault("replay", "unkeep(KEYS[2], KEYS[4], job, id)", ""),
-    "a group has one more running than it may": Fault("cycle", ">= A.group_max", "> A.group_max", 2),
+    "a group has one more running than it may": Fault(
+        "cycle", "return A.group_max > 0 and A.group_max or", "return A.group_max > 0 and A.group_max + 1 or"
+    ),
     "a group goes again and again": Fault("cycle", "group, 1), text(at + 1)", "group, 1), at"),
+    "a circuit opens one failure late": Fault(
+        "cycle",
+        "return A.has_failing and failures_of(group) >= A.failures",
+        "return A.has_failing and failures_of(group) > A.failures",
+    ),
+    "two try at once whether a service works again": Fault(
+        "cycle", "if is_tripped(group) then return 1 end", "if is_tripped(group) then return 2 end"
+    ),
+    "what was begun before a circuit opened counts again": Fault(
+        "cycle",
+        "if failures >= A.failures and tonumber(redis.call('ZSCORE', K.shut, group) or 0) > now then return end",
+        "",
+    ),
     "a minute allows one more": Fault("reserve", "allow(minute -", "allow(minute + 1 -"),
 }
 

@@ -192,6 +192,11 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
         redis.call('HDEL', key, field)
       end
     end
+  elseif string.match(key, ':circuits$') then
+    for _, group in ipairs(redis.call('HKEYS', key)) do
+      local failures, at = string.match(redis.call('HGET', key, group), '^(%d+) (%d+)$')
+      redis.call('HSET', key, group, string.format('%s %.0f', failures, at - ms))
+    end
   end
   if left >= 0 then redis.call('PEXPIRE', key, string.format('%.0f', left - ms)) end
 end

@@ -10,7 +10,7 @@ from tests.contract.world import QUEUE, Places, RedisWorld, on_redis
 
 from edworkers.core.errors import QueueUnavailableError
 from edworkers.core.keys import QueueKeys
-from edworkers.core.settings import Groups
+from edworkers.core.settings import Circuit, Groups
 
 KEYS = QueueKeys(QUEUE)
 A = payload("a")
@@ -96,6 +96,19 @@ async def test_a_job_that_has_no_place_in_a_line_stays_in_the_list(world: RedisW
     await world.client.delete(key)
     assert await queue.sort(10) == 1
     assert await world.places() == Places(pending=[A])
+
+
+async def test_a_job_of_a_group_whose_circuit_has_no_place_stays_where_it_is(world: RedisWorld) -> None:
+    queue = world.queue(groups=Groups(circuit=Circuit(failures=1)))
+    await world.push(payload("a", group="g"))
+    await queue.sort(10)
+    (delivery,) = await claim(queue)
+    await world.client.set(KEYS.circuits, "wrong")
+    with pytest.raises(QueueUnavailableError):
+        await settle(queue, "ack", delivery, "a", service_down=False)
+    assert (await world.places()).inflight == [payload("a", group="g")]
+    await world.client.delete(KEYS.circuits)
+    assert await settle(queue, "ack", delivery, "a", service_down=False) == ()
 
 
 @pytest.mark.parametrize("name", FAIR[2:])

@@ -109,6 +109,7 @@ EVERYTHING: dict[str, Any] = {
     ],
     "podLabels": {"team": "night"},
     "podAnnotations": {"sidecar.istio.io/inject": "false"},
+    "priorityClassName": "school-high",
     "deletionPolicy": "Drain",
 }
 

@@ -16,7 +16,9 @@ MIB = 1024**2
     [
         Done(),
         Done({"a": [1, None, "é"]}, (FollowUp("next", {"b": 1}), FollowUp("next", {}))),
-        Failed("Boom", "no luck", retryable=False, traceback="Traceback …", after_seconds=1.5),
+        Failed("Boom", "no luck", retryable=False, traceback="Traceback …", after_seconds=1.5, answer="503 …"),
+        Failed("status", "404", service_down=False),
+        Failed("connection", "nobody answers", service_down=True),
         Failed("ValueError", "half of a pair: \ud83d"),
         Deferred(3.5, "closed", close_gate=True),
         Rejected(("a: wrong", "b: missing")),
@@ -29,10 +31,12 @@ def test_an_outcome_is_read_as_it_was_written(outcome: Outcome) -> None:
 
 
 def test_of_a_long_failure_the_message_keeps_its_beginning_and_the_traceback_its_end() -> None:
-    read = read_outcome(write_outcome(Failed("Boom", "m" * 20_000 + "!", traceback="t" * 20_000 + "!")))
+    long = Failed("Boom", "m" * 20_000 + "!", traceback="t" * 20_000 + "!", answer="a" * 20_000)
+    read = read_outcome(write_outcome(long))
     assert isinstance(read, Failed)
     assert read.message == "m" * 16_384
     assert read.traceback == "t" * 16_383 + "!"
+    assert read.answer == "a" * 16_384
 
 
 def test_an_outcome_of_wrong_values_cant_be_written() -> None:
@@ -48,7 +52,7 @@ def an_end(code: int | None = None, why: str = "", **more: Any) -> dict[str, Any
     ("end", "outcome"),
     [
         (an_end(-signal.SIGKILL, "lease"), Released()),
-        (an_end(-signal.SIGKILL, "time"), Failed("timeout", "not done within its time")),
+        (an_end(-signal.SIGKILL, "time"), Failed("timeout", "not done within its time", service_down=True)),
         (
             an_end(-signal.SIGKILL, "memory", used=612 * MIB),
             Failed("memory", "its processes used 612 MiB, and 512 MiB are allowed (job.memory)"),

@@ -15,6 +15,7 @@ def names_of(kind: type) -> Iterator[str]:
 QUEUE_KEYS = [
     "arrived",
     "cancel",
+    "circuits",
     "dead",
     "delayed",
     "entries",
@@ -26,6 +27,7 @@ QUEUE_KEYS = [
     "grouped",
     "inflight",
     "lease",
+    "ledger",
     "outbox",
     "paused",
     "pending",

@@ -22,6 +22,7 @@ POD: dict[str, Any] = {
     "nodeSelector": {"disk": "fast"},
     "podAnnotations": {"a": "b"},
     "podLabels": {"team": "school"},
+    "priorityClassName": "school-high",
     "resources": {"limits": {"memory": "256Mi"}},
     "schedules": [{"name": "cleanup", "schedule": "0 3 * * *"}],
     "tolerations": [{"operator": "Exists"}],

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from edworkers.core.settings import (
     Autoscaling,
     Backoff,
+    Circuit,
     JobPolicy,
     PoolSpec,
     Retention,
@@ -165,6 +166,23 @@ def test_a_limit_says_in_words_what_it_allows() -> None:
     assert Window.model_validate(MINUTE).in_words == f"{MINUTE['limit']} jobs a minute"
     tokens = Window.model_validate({**DAY, "limit": 9, "counts": "tokens", "per": "group"})
     assert tokens.in_words == "9 tokens a day for each group"
+
+
+@pytest.mark.parametrize(
+    ("circuit", "fault"),
+    [
+        ({"openSeconds": 901}, "maxOpenSeconds 900 is below openSeconds 901"),
+        ({"maxOpenSeconds": 29}, "maxOpenSeconds 29 is below openSeconds 30"),
+    ],
+)
+def test_a_circuit_is_not_open_for_longer_than_it_may_be_at_most(circuit: dict[str, int], fault: str) -> None:
+    assert faults(PoolSpec, {**POOL, "groups": {"circuit": circuit}}) == (f"groups.circuit: {fault}",)
+
+
+def test_a_circuit_has_defaults() -> None:
+    read = PoolSpec.model_validate({**POOL, "groups": {"circuit": {}}}).groups
+    assert read is not None
+    assert read.circuit == Circuit(failures=5, open_seconds=30, max_open_seconds=900)
 
 
 def test_a_limit_per_group_needs_groups() -> None:

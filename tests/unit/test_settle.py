@@ -196,6 +196,11 @@ def test_the_unique_key_and_the_seconds_are_passed_on() -> None:
     assert (made.unique_key, made.seconds) == ("user-7", 1.25)
 
 
+def test_a_long_answer_keeps_its_beginning() -> None:
+    body = json.loads(settle(Bury({**ERROR, "answer": "y" * 100_000})).body)
+    assert body == {**ERROR, "answer": "y" * 16_384}
+
+
 def test_a_long_traceback_keeps_its_end_where_the_error_stands() -> None:
     body = json.loads(settle(Bury({**ERROR, "traceback": "x" * 100_000 + "ValueError: the end"})).body)
     assert len(body["traceback"]) == 16_384

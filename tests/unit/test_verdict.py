@@ -53,6 +53,7 @@ def wait_after(outcome: Failed, attempt: int = 1) -> float:
         (Failed("Boom", "no luck", retryable=False), 1, Bury(error(1))),
         (Failed("Boom", "no luck", retryable=False, after_seconds=9), 1, Bury(error(1))),
         (Failed("Boom", "no luck", traceback="in f"), 1, Retry(2, error(1, traceback="in f"))),
+        (Failed("Boom", "no luck", answer="503"), 1, Retry(2, error(1, answer="503"))),
         (Failed("Boom", "no luck", traceback=""), 3, Bury(error(3, traceback=""))),
         (Failed("Boom", "no luck", after_seconds=30), 1, Retry(30, error(1))),
         (Failed("Boom", "no luck", after_seconds=30), 3, Bury(error(3))),

@@ -35,6 +35,7 @@ PATTERNS = {
     "spec.groups.by": "must be the name of a field of a job's data, such as userId",
     "spec.job.memory": "must be a number of bytes such as 512Mi or 1Gi, and 64Mi or more",
     "spec.retention.maxBytes": "must be a number of bytes such as 1048576, 512Ki, 256Mi or 1Gi",
+    "spec.priorityClassName": "must be the name of a PriorityClass: letters, digits, - and ., all small",
     "spec.podLabels{}": "must be a label's value: letters, digits, - _ and . with a letter or digit at either end",
     "spec.nodeSelector{}": "must be a label's value: letters, digits, - _ and . with a letter or digit at either end",
     "spec.env[].valueFrom.resourceFieldRef.divisor": "must be a quantity such as 1, 1m or 1Mi",
@@ -93,6 +94,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     # A bound that is no whole number is not held against values that are.
     "spec.leaseSeconds": (Rule("self >= 0.2", "must be 0.2 or more: runners renew their leases in time then"),),
+    "spec.groups.circuit": (
+        Rule(
+            "self.openSeconds <= self.maxOpenSeconds",
+            "maxOpenSeconds is below openSeconds: raise it, or lower the other",
+        ),
+    ),
     "spec.job": (
         Rule(
             "!(has(self.memory) && has(self.isolation) && self.isolation == 'task')",

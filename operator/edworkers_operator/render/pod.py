@@ -64,6 +64,7 @@ def pod_spec(pool: WorkerPool, settings: RenderSettings, only: dict[str, Any]) -
                 "runAsGroup": USER,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
+            "priorityClassName": pool.spec.priority_class_name,
             "nodeSelector": pool.spec.node_selector,
             "tolerations": as_kept(pool.spec.tolerations),
             "affinity": as_kept(pool.spec.affinity),

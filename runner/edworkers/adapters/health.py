@@ -40,6 +40,8 @@ class StatsCollector(Collector):
             settled.add_metric([*labels, verb], count)
         lost = CounterMetricFamily("edworkers_lease_losses", "Leases lost while a job ran", labels=["queue"])
         lost.add_metric(labels, stats.lease_losses)
+        opened = CounterMetricFamily("edworkers_circuits_opened", "Circuits of groups opened", labels=["queue"])
+        opened.add_metric(labels, stats.circuits_opened)
         cycles = CounterMetricFamily("edworkers_queue_calls", "Calls that settle and claim", labels=["queue"])
         cycles.add_metric(labels, stats.cycles)
         running = GaugeMetricFamily("edworkers_jobs_running", "Jobs that run in this process", labels=["queue"])
@@ -50,7 +52,7 @@ class StatsCollector(Collector):
             "edworkers_queue_latency_seconds", "From a job's `time` to its first start", labels=["queue"]
         )
         latency.add_metric(labels, stats.latency.cumulative(), stats.latency.total)
-        return [claimed, settled, lost, cycles, running, attempt, latency]
+        return [claimed, settled, lost, opened, cycles, running, attempt, latency]
 
 
 class QueueCollector(Collector):

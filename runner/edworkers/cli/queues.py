@@ -144,7 +144,8 @@ def _state(depths: Depths) -> str:
         states.append("throttled")
     states = states or ["open"]
     if depths.shut:
-        states.append("1 group waits for a limit" if depths.shut == 1 else f"{depths.shut} groups wait for a limit")
+        who = "1 group waits" if depths.shut == 1 else f"{depths.shut} groups wait"
+        states.append(f"{who} for a limit or a service")
     return ", ".join(states)
 
 

@@ -128,8 +128,18 @@ class QueueKeys:
 
     @property
     def shut(self) -> str:
-        """Sorted set: group by the time (Unix ms) until which a limit keeps its jobs waiting."""
+        """Sorted set: group by the time (Unix ms) until which a limit or its circuit keeps its jobs waiting."""
         return self._key("shut")
+
+    @property
+    def circuits(self) -> str:
+        """Hash: group to how often in a row its service has failed, a space, and when it last did (Unix ms)."""
+        return self._key("circuits")
+
+    @property
+    def ledger(self) -> str:
+        """Hash: `mark`, up to when (Unix ms) dead letters are in the ledger, and which runner is at it until when."""
+        return self._key("ledger")
 
     @property
     def events(self) -> str:

@@ -23,6 +23,7 @@ CLUSTER_FIELDS = frozenset(
         "nodeSelector",
         "podAnnotations",
         "podLabels",
+        "priorityClassName",
         "resources",
         "schedules",
         "tolerations",

@@ -10,6 +10,11 @@ class FollowUp:
 
     queue: str
     data: dict[str, Any]
+    type: str | None = None
+    """Its type, where the queue has several."""
+    key: str | None = None
+    """Tells it from the others of the same job, and goes into its id: by it a second one is known as a duplicate.
+    Without it: its place among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,11 @@ class Failed:
     traceback: str | None = None
     after_seconds: float | None = None
     """Not before this many seconds from now, where the service said so."""
+    answer: str | None = None
+    """What the service answered, kept with the error for whoever looks into it; of a long one the beginning."""
+    service_down: bool | None = None
+    """Whether the service that the job's group stands for failed, which counts towards opening the group's circuit; or
+    worked, though this job failed, which closes it. None where nothing is known of it: then nothing changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +72,14 @@ class Released:
 
 
 Outcome = Done | Failed | Deferred | Rejected | Cancelled | Released
+
+
+def service_down(outcome: Outcome | None) -> bool | None:
+    """Say what an attempt tells of the service that its job's group stands for; None where it tells nothing."""
+    match outcome:
+        case Done():
+            return False
+        case Failed():
+            return None if outcome.service_down is None else bool(outcome.service_down)
+        case _:
+            return None

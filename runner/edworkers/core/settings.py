@@ -150,6 +150,17 @@ class Window(Settings):
         return ZoneInfo(self.time_zone)
 
 
+class Circuit(Settings):
+    """When the jobs of a group wait because the service that the group stands for doesn't work, such as an endpoint."""
+
+    failures: int = Field(default=5, ge=1, le=1000)
+    """After how many failures of the service in a row, none of its jobs having succeeded between, its jobs wait."""
+    open_seconds: int = Field(default=30, ge=1, le=86400)
+    """Seconds that they wait; then one is tried, and each time that it fails as well they wait twice as long."""
+    max_open_seconds: int = Field(default=900, ge=1, le=86400)
+    """They never wait more seconds than these until one is tried. Not below openSeconds."""
+
+
 class Groups(Settings):
     """Fair shares between groups of jobs, such as those of one student or one school: a job's `group` names its own."""
 
@@ -157,6 +168,17 @@ class Groups(Settings):
     """Which field of a job's data names its group, such as userId, where the job itself has no group."""
     max_inflight: int | None = Field(default=None, ge=1, le=1_000_000)
     """How many jobs of one group may run at the same time, in all pods together. Without it: any number."""
+    circuit: Circuit | None = None
+    """Has a group's jobs wait, at no cost of an attempt, while the service that it stands for doesn't work. Without it:
+    each job finds out by itself."""
+
+    # Not at its fields: a default that is at fault would be told by its name in Python.
+    @field_validator("circuit")
+    @classmethod
+    def _check_circuit(cls, circuit: Circuit | None) -> Circuit | None:
+        if circuit is not None and circuit.max_open_seconds < circuit.open_seconds:
+            raise ValueError(f"maxOpenSeconds {circuit.max_open_seconds} is below openSeconds {circuit.open_seconds}")
+        return circuit
 
 
 class Retention(Settings):

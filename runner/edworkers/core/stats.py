@@ -41,6 +41,7 @@ class Stats:
     claimed: int = 0
     cycles: int = 0
     lease_losses: int = 0
+    circuits_opened: int = 0
     settled: Counter[str] = field(default_factory=Counter[str])
     attempt: Histogram = field(default_factory=lambda: Histogram(ATTEMPT_BOUNDS))
     latency: Histogram = field(default_factory=lambda: Histogram(LATENCY_BOUNDS))

@@ -92,6 +92,8 @@ def _judge_failure(failure: Failed, *, attempt: int, policy: JobPolicy, roll: fl
     error: dict[str, Any] = {"kind": failure.kind, "message": failure.message, "attempt": attempt}
     if failure.traceback is not None:
         error["traceback"] = failure.traceback
+    if failure.answer:
+        error["answer"] = failure.answer
     if not failure.retryable or attempt >= policy.max_attempts:
         return Bury(error)
     backoff = policy.backoff

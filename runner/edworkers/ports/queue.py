@@ -59,6 +59,18 @@ class Settlement(NamedTuple):
     """For `release`: how long no job of its group is to be claimed."""
     follow_ups: tuple[bytes, ...] = ()
     """For `ack`: of each job that follows, its queue, a space, its id, a line feed and its payload."""
+    service_down: bool | None = None
+    """Whether the service that the job's group stands for failed; None where the attempt tells nothing of it."""
+
+
+class CircuitChange(NamedTuple):
+    """A group's circuit that opened, opened again or closed."""
+
+    group: str
+    failures: int
+    """How often its service has failed in a row by now, while its circuit was not open; 0 where it has closed."""
+    open_ms: int
+    """How long no job of the group is to be claimed; 0 where it has closed."""
 
 
 class Cycle(NamedTuple):
@@ -75,6 +87,8 @@ class Cycle(NamedTuple):
     """Jobs that still wait, be it because as many run as may, or a limit shuts their groups."""
     now: int = 0
     """The queue's own time (Unix ms), by which jobs are judged: a runner's clock may be wrong."""
+    circuits: tuple[CircuitChange, ...] = ()
+    """Circuits that these settlements have opened or closed, in their order."""
 
 
 class KeptQueue(Protocol):

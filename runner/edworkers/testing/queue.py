@@ -8,15 +8,17 @@ from collections.abc import Callable, Sequence
 from pydantic_core import to_json
 
 from edworkers.core.follow_up import NO_FOLLOW_UP, read_follow_up
+from edworkers.core.group_bounds import GroupBounds
 from edworkers.core.job import group_of, read_entry, write_entry
 from edworkers.core.lifecycle import State
 from edworkers.core.settings import MAX_PAYLOAD_BYTES, Groups, Retention
-from edworkers.ports import Cycle, Delivery, Depths, Enqueue, Settlement, Start
+from edworkers.ports import CircuitChange, Cycle, Delivery, Depths, Enqueue, Settlement, Start
 from edworkers.testing.depths import read_depths
 from edworkers.testing.store import Index, Record, Store
 
 _LONG_GATE_MS = 60_000
 _REAP_PAUSE_MS = 5000
+_DAY_MS = 86_400_000
 
 
 class MemoryQueue:
@@ -35,7 +37,7 @@ class MemoryQueue:
     ) -> None:
         self._is_fair = groups is not None
         self._group_by = groups.by if groups is not None else None
-        self._group_max = (groups.max_inflight if groups is not None else None) or 0
+        self._bounds = GroupBounds.of(groups)
         self._max_inflight = max_inflight
         self.store = store
         self.runner = runner
@@ -63,17 +65,19 @@ class MemoryQueue:
         """Do a cycle without giving others a turn."""
         store = self.store
         token = f"{self.runner}.{next(self._calls):x}"
-        lost = tuple(s.receipt for s in settlements if not self._settle(s))
+        changes: list[CircuitChange] = []
+        lost = tuple(s.receipt for s in settlements if not self._settle(s, changes))
         admissions = tuple(self._start(start) for start in starts)
         closed = self._closed_ms()
         if closed:
             store.hand_back()
         deliveries = () if closed or want <= 0 else tuple(self._claim(token, want))
         waiting = len(store.pending) + len(store.fair)
-        if any(s.verb == "release" and s.receipt not in lost for s in settlements):
+        is_given_back = any(s.verb == "release" and s.receipt not in lost for s in settlements)
+        if is_given_back or any(change.failures == 0 for change in changes):
             store.wake_for_lines()
         store.wake()
-        return Cycle(lost, admissions, deliveries, closed, waiting, store.clock.now())
+        return Cycle(lost, admissions, deliveries, closed, waiting, store.clock.now(), tuple(changes))
 
     def _closed_ms(self) -> int:
         return -1 if self.store.paused else max(self.store.gate_until - self.store.clock.now(), 0)
@@ -85,8 +89,8 @@ class MemoryQueue:
         deliveries: list[Delivery] = []
         if self._max_inflight is not None:
             want = min(want, self._max_inflight - len(store.inflight))
-        store.fair.open_shut(store.clock.now(), self._group_max)
-        while len(deliveries) < want and (taken := store.fair.take(self._group_max)):
+        store.fair.open_shut(store.clock.now(), self._bounds)
+        while len(deliveries) < want and (taken := store.fair.take(self._bounds)):
             group, raw = taken
             receipt = f"{token}.{len(deliveries) + 1}"
             store.fair.grouped[receipt] = group
@@ -133,7 +137,7 @@ class MemoryQueue:
 
     # Settlements.
 
-    def _settle(self, s: Settlement) -> bool:
+    def _settle(self, s: Settlement, changes: list[CircuitChange]) -> bool:
         raw = self.store.inflight.pop(s.receipt, None)
         if raw is None:
             return False
@@ -144,9 +148,17 @@ class MemoryQueue:
         else:
             self._settle_by[s.verb](s, raw)
         if group is not None:
-            self.store.fair.line_up(group, self._group_max)
+            changes += self._note_service(s, group)
+            self.store.fair.line_up(group, self._bounds)
         self.store.totals[s.verb] += 1
         return True
+
+    def _note_service(self, s: Settlement, group: str) -> list[CircuitChange]:
+        if s.service_down is None or not (group and self._bounds.failures):
+            return []
+        now = self.store.clock.now()
+        change = self.store.fair.note_service(group, now, self._bounds, down=s.service_down)
+        return [] if change is None else [change]
 
     def _finish(self, s: Settlement, state: State, index: Index, size: int, milliseconds: int) -> Record:
         store = self.store
@@ -176,8 +188,7 @@ class MemoryQueue:
 
     def _release(self, s: Settlement, raw: bytes, group: str | None) -> None:
         if group is not None and s.shut_ms > 0:
-            self.store.fair.shut[group] = self.store.clock.now() + s.shut_ms
-            self.store.fair.turns.pop(group, None)
+            self.store.fair.shut_until(group, self.store.clock.now() + s.shut_ms)
         self._put_first(write_entry(read_entry(raw)._replace(origin=s.origin)), group)
         if s.started:
             record = self.store.record(s.job_id)
@@ -187,7 +198,7 @@ class MemoryQueue:
         if group is None:
             self.store.pending.append(raw)
         else:
-            self.store.fair.join(group, raw, self._group_max, front=True)
+            self.store.fair.join(group, raw, self._bounds, front=True)
 
     def _put_off(self, s: Settlement, raw: bytes) -> None:
         store = self.store
@@ -223,7 +234,7 @@ class MemoryQueue:
             group = store.fair.leave(receipt)
             self._take_back(receipt, store.inflight.pop(receipt), group)
             if group is not None:
-                store.fair.line_up(group, self._group_max)
+                store.fair.line_up(group, self._bounds)
         if ended:
             store.totals["reap"] += len(ended)
             store.wake_for_lines()
@@ -248,7 +259,7 @@ class MemoryQueue:
         while store.pending and moved < at_most:
             raw = store.pending.pop()
             too_large = len(read_entry(raw).payload) > MAX_PAYLOAD_BYTES
-            store.fair.join("" if too_large else group_of(raw, self._group_by), raw, self._group_max)
+            store.fair.join("" if too_large else group_of(raw, self._group_by), raw, self._bounds)
             moved += 1
         return moved
 
@@ -308,6 +319,8 @@ class MemoryQueue:
     async def repair(self, at_most: int) -> int:
         """Free unique keys whose jobs have ended or are gone; nothing else can break in memory."""
         store = self.store
+        if self._is_fair:
+            store.fair.forget_services(store.clock.now() - _DAY_MS, self._bounds)
         is_empty = not (store.pending or store.arrived or store.inflight or len(store.fair))
         broken = [
             key

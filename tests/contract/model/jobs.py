@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from edworkers.core.lifecycle import State
+from edworkers.core.settings import Circuit
 
 
 class Phase(StrEnum):
@@ -90,3 +91,4 @@ class Setting:
     """Whether each of the two runners takes groups in their turn; they differ in the midst of a rollout."""
     group_max: int = 0
     max_inflight: int = 0
+    circuit: Circuit | None = None

@@ -20,6 +20,7 @@ from tests.contract.world import LEASE_MS, MemoryWorld, RedisWorld
 from edworkers.adapters.redis.connection import connect
 from edworkers.core.job import read_entry, write_entry
 from edworkers.core.lifecycle import State
+from edworkers.core.settings import Circuit
 from edworkers.ports import Cycle, Enqueue, Settlement, Start
 
 KEYS = {"a": "", "b": "k", "c": "k", "d": "", "": ""}
@@ -30,6 +31,9 @@ LONGEST_MS = 24 * 86_400_000
 """How much time may pass in all: the month in memory must not end."""
 ENDS = ("ack", "ack", "ack", "retry", "retry", "defer", "bury", "bury", "cancel", "release")
 
+FAILURES = ("retry", "retry", "bury", "bury", "ack")
+"""How jobs end whose service fails most of the time."""
+
 which = st.integers(0, 5)
 few = st.integers(1, 3)
 runners = st.integers(0, 1)
@@ -39,15 +43,27 @@ pushes = st.tuples(ids, groups)
 delays = st.sampled_from([0, 0, HALF_AN_HOUR_MS])
 flips = st.booleans()
 lossy = st.sampled_from([False, False, False, True])
-acts = st.tuples(which, st.sampled_from(ENDS), delays)
+downs = st.sampled_from([True, True, True, False, None])
+acts = st.tuples(which, st.sampled_from(ENDS), delays, downs)
+circuits = st.builds(
+    Circuit, failures=st.integers(1, 2), open_seconds=st.just(15 * 60), max_open_seconds=st.just(40 * 60)
+)
 
 SETTINGS = st.one_of(
     st.builds(Setting, max_inflight=st.sampled_from([0, 0, 3])),
-    st.builds(Setting, fair=st.just((True, True)), group_max=st.integers(0, 2), max_inflight=st.sampled_from([0, 4])),
-    st.builds(Setting, fair=st.just((True, False)), group_max=st.integers(0, 2)),
+    st.builds(
+        Setting,
+        fair=st.just((True, True)),
+        group_max=st.integers(0, 2),
+        max_inflight=st.sampled_from([0, 4]),
+    ),
+    st.builds(Setting, fair=st.just((True, True)), group_max=st.sampled_from([0, 0, 2]), circuit=circuits),
+    st.builds(Setting, fair=st.just((True, False)), group_max=st.integers(0, 2), circuit=st.none() | circuits),
 )
 
-Act = Callable[[Side], Coroutine[Any, Any, Answer]]
+Deed = Callable[[Side], Coroutine[Any, Any, Answer]]
+Act = tuple[int, str, int, bool | None]
+"""Which job is settled, how, after which delay, and whether its service failed."""
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -100,7 +116,7 @@ class QueueMachine(RuleBasedStateMachine):
         """Say by how many ms the clock in memory is ahead of that of Redis."""
         return self.clock.now() - self.ticked
 
-    def play(self, act: Act) -> Answer:
+    def play(self, act: Deed) -> Answer:
         """Do the same in both worlds; returns the answer, which must be the same."""
         self.tick()
         began = time.monotonic()
@@ -110,10 +126,10 @@ class QueueMachine(RuleBasedStateMachine):
         assert in_memory == on_redis, f"in memory {in_memory}, on Redis {on_redis}"
         return in_memory
 
-    async def _both(self, act: Act) -> tuple[Answer, Answer]:
+    async def _both(self, act: Deed) -> tuple[Answer, Answer]:
         return await act(self.memory), await act(self.redis)
 
-    def play_twice(self, act: Act, *, lost_reply: bool) -> Answer:
+    def play_twice(self, act: Deed, *, lost_reply: bool) -> Answer:
         async def repeated(side: Side) -> Answer:
             return await side.twice(lambda: act(side))
 
@@ -220,15 +236,17 @@ class QueueMachine(RuleBasedStateMachine):
             if not lost_reply:
                 return _rough(await cycle())
             if side is self.memory:
-                # Its token makes a repeat as good as one call; only which receipts were lost isn't known any more.
-                return _rough((await cycle())._replace(lost=()))
+                # Its token makes a repeat as good as one call; only what became of settlements isn't known any more.
+                return _rough((await cycle())._replace(lost=(), circuits=()))
             return _rough(await side.twice(cycle))
 
         answer: Cycle = self.play(call)
         held = dict(self.model.held)
-        expected = self.model.cycle(settlements, starts, answer)
+        expected = self.model.cycle(runner, settlements, starts, answer)
         self.turns.take(runner, want, answer.deliveries)
-        expected = expected._replace(lost=() if lost_reply else expected.lost, waiting=self.model.waiting)
+        if lost_reply:
+            expected = expected._replace(lost=(), circuits=())
+        expected = expected._replace(waiting=self.model.waiting)
         assert answer == expected, f"answered {answer} where {expected} is expected"
         ids_of = {s.receipt: s.job_id for s in settlements}
         self.gone += [(held[receipt], ids_of[receipt]) for receipt in ids_of if receipt in held]
@@ -247,7 +265,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.held)
     @rule(act=acts)
-    def work(self, act: tuple[int, str, int]) -> None:
+    def work(self, act: Act) -> None:
         """Take one job a step further."""
         self.cycle(0, *self._plan([act]))
 
@@ -256,26 +274,26 @@ class QueueMachine(RuleBasedStateMachine):
     def work_on_many(
         self,
         runner: int,
-        plan: list[tuple[int, str, int]],
+        plan: list[Act],
         want: int,
         lost_reply: bool,  # noqa: FBT001
     ) -> None:
         self.cycle(runner, *self._plan(plan), want, lost_reply=lost_reply)
 
-    def _plan(self, plan: Sequence[tuple[int, str, int]]) -> tuple[list[Settlement], list[Start]]:
+    def _plan(self, plan: Sequence[Act]) -> tuple[list[Settlement], list[Start]]:
         """Do with jobs that are held what a runner may, each once."""
         settlements: list[Settlement] = []
         starts: list[Start] = []
         left = list(self.model.held.values())
-        for number, verb, delay_ms in plan[: len(left)]:
+        for number, verb, delay_ms, down in plan[: len(left)]:
             held = left.pop(number % len(left))
             if held.phase is Phase.CLAIMED and verb != "release":
                 starts.append(_start(held))
             else:
-                settlements.append(self._settlement(held, verb, delay_ms))
+                settlements.append(self._settlement(held, verb, delay_ms, down))
         return settlements, starts
 
-    def _settlement(self, held: Held, verb: str, delay_ms: int) -> Settlement:
+    def _settlement(self, held: Held, verb: str, delay_ms: int, down: bool | None) -> Settlement:  # noqa: FBT001
         """Settle as a runner does, which says of each job what became of it."""
         match held.phase:
             case Phase.CLAIMED:
@@ -289,10 +307,12 @@ class QueueMachine(RuleBasedStateMachine):
             case Phase.CANCELLED:
                 return _settle(held, "cancel", begun=held.job.attempts)
             case _:
-                return self._end(held, verb, delay_ms)
+                return self._end(held, verb, delay_ms, down)
 
-    def _end(self, held: Held, verb: str, delay_ms: int) -> Settlement:
+    def _end(self, held: Held, verb: str, delay_ms: int, down: bool | None) -> Settlement:  # noqa: FBT001
         more: dict[str, Any] = {"seconds": 0.25}
+        if verb in {"ack", "retry", "bury"}:
+            more["service_down"] = False if verb == "ack" else down
         if verb == "ack" and held.id in {"a", "b"}:
             follow = self.make("d", held.job.group)
             raw = b"work d\n" + follow.payload
@@ -304,6 +324,29 @@ class QueueMachine(RuleBasedStateMachine):
             gate_ms = delay_ms if verb == "defer" and held.id == "c" else 0
             more |= {"delay_ms": delay_ms, "gate_ms": gate_ms, "attempts": held.job.attempts + (verb == "retry")}
         return _settle(held, verb, **more)
+
+    @precondition(lambda self: self.model.setting.circuit)
+    @rule(group=groups.filter(bool), ends=st.lists(st.sampled_from(FAILURES), min_size=1, max_size=3))
+    def use_a_service(self, group: str, ends: list[str]) -> None:
+        """Push jobs of a group, and let its service fail for those that are begun, or work."""
+        self.push([("", group)] * (len(ends) + 1), urgent=False)
+        self.play_sort(0, len(self.model.pending) + len(self.model.arrived))
+        self.everyone_agrees()
+        self.claim(0, len(ends) + 1, lost_reply=False, begin=True)
+        self.everyone_agrees()
+        started = [held for held in self.model.held.values() if held.group == group and held.phase is Phase.STARTED]
+        for held, verb in zip(started, ends, strict=False):
+            self.cycle(0, [self._end(held, verb, 0, down=True)])
+
+    @precondition(lambda self: self.model.circuits.failing.keys() & self.model.circuits.shut.keys())
+    @rule(want=few)
+    def try_again(self, want: int) -> None:
+        """Let the time of the circuit pass that is open for longest, and claim."""
+        now, circuits = self.clock.now(), self.model.circuits
+        open_ms = max(circuits.shut[group] - now for group in circuits.failing if group in circuits.shut)
+        # By whole minutes: what happens next mustn't hang on how fast the machine is.
+        self.let_pass(max(-(-open_ms // 60_000), 1) * 60_000)
+        self.claim(0, want, lost_reply=False, begin=True)
 
     @precondition(lambda self: self.gone and not self.model.arrived)
     @rule(number=which, verb=st.sampled_from(["start", "start", "start", *ENDS, "duplicate"]))
@@ -400,7 +443,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(runner=runners)
     def repair(self, runner: int) -> None:
         """What is whole has nothing to be repaired, and is left alone."""
-        assert self.play(lambda side: side.queues[runner].repair(100)) == 0
+        assert self.play(lambda side: side.queues[runner].repair(100)) == self.model.repair(runner)
 
     @precondition(lambda self: any(self.model.setting.fair) and (self.model.pending or self.model.arrived))
     @rule(at_most=st.integers(1, 6), runner=runners)

@@ -7,11 +7,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from tests.contract.model.circuits import Circuits
 from tests.contract.model.jobs import Held, Job, Kept, Known, Phase, Setting
 
 from edworkers.core.lifecycle import State
 from edworkers.core.settings import Retention
-from edworkers.ports import Cycle, Enqueue, Settlement, Start
+from edworkers.ports import CircuitChange, Cycle, Enqueue, Settlement, Start
 
 GRACE_MS = 86_400_000
 OVERHEAD = 300
@@ -30,7 +31,6 @@ class Model:
     pending: deque[Job] = field(default_factory=deque[Job])
     arrived: deque[Job] = field(default_factory=deque[Job])
     lines: dict[str, deque[Job]] = field(default_factory=dict[str, deque[Job]])
-    shut: dict[str, int] = field(default_factory=dict[str, int])
     held: dict[str, Held] = field(default_factory=dict[str, Held])
     delayed: dict[str, tuple[int, Job]] = field(default_factory=dict[str, tuple[int, Job]])
     known: dict[str, Known] = field(default_factory=dict[str, Known])
@@ -43,6 +43,10 @@ class Model:
     paused: bool = False
     gate_until: int = 0
     throttled_until: int = 0
+    circuits: Circuits = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.circuits = Circuits(self.now, self.setting.circuit)
 
     # What is known.
 
@@ -118,15 +122,16 @@ class Model:
 
     # Runners.
 
-    def cycle(self, settlements: Sequence[Settlement], starts: Sequence[Start], answer: Cycle) -> Cycle:
+    def cycle(self, runner: int, settlements: Sequence[Settlement], starts: Sequence[Start], answer: Cycle) -> Cycle:
         """Say what a cycle is to answer; of its deliveries, `answer` only has to be one of those that are right."""
-        lost = tuple(s.receipt for s in settlements if not self.settle(s))
+        changes: list[CircuitChange] = []
+        lost = tuple(s.receipt for s in settlements if not self.settle(runner, s, changes))
         admissions = tuple(self.start(start) for start in starts)
         closed = self.closed()
         if closed:
             assert not answer.deliveries, "claimed from a queue that is closed"
             self.hand_back()
-        return answer._replace(lost=lost, admissions=admissions, closed_ms=closed)
+        return answer._replace(lost=lost, admissions=admissions, closed_ms=closed, circuits=tuple(changes))
 
     def start(self, start: Start) -> str:
         held = self.held.get(start.receipt)
@@ -151,10 +156,11 @@ class Model:
     def _is_taken(self, key: str, job_id: str) -> bool:
         return bool(key) and self.unique.get(key, job_id) != job_id
 
-    def settle(self, s: Settlement) -> bool:
+    def settle(self, runner: int, s: Settlement, changes: list[CircuitChange]) -> bool:
         held = self.held.pop(s.receipt, None)
         if held is None:
             return False
+        changes += self._note_service(runner, s, held.group)
         self.totals[s.verb] += 1
         job = held.job
         match s.verb:
@@ -172,6 +178,14 @@ class Model:
             case _:
                 self._retry(s, job)
         return True
+
+    def _note_service(self, runner: int, s: Settlement, group: str | None) -> list[CircuitChange]:
+        """Expect jobs without a group to have no circuit, and a runner that isn't told of circuits to leave them be."""
+        is_told = self.setting.fair[runner] and self.setting.circuit is not None
+        if not (is_told and group) or s.service_down is None:
+            return []
+        change = self.circuits.note(group, down=s.service_down)
+        return [] if change is None else [change]
 
     def _finish(self, s: Settlement, job: Job, state: State, size: int) -> None:
         kept_ms = self._dead_ms if state is State.DEAD else self._result_ms
@@ -203,7 +217,7 @@ class Model:
     def _release(self, s: Settlement, held: Held) -> None:
         held.job.origin = s.origin
         if held.group is not None and s.shut_ms:
-            self.shut[held.group] = self.now() + s.shut_ms
+            self.circuits.shut_until(held.group, self.now() + s.shut_ms)
         self._put_first(held)
         if s.started:
             known = self.known[s.job_id]
@@ -291,6 +305,12 @@ class Model:
         if known is not None and known.state is State.DEAD:
             known.job.end(None, "trimmed")
         self._forget(index, job_id)
+
+    def repair(self, runner: int) -> int:
+        """Expect nothing to be broken."""
+        if self.setting.fair[runner]:
+            self.circuits.forget()
+        return 0
 
     def forward(self, at_most: int) -> int:
         count = min(at_most, len(self.outbox))

@@ -31,7 +31,7 @@ class Side(ABC):
             world.queue(
                 runner=name,
                 retention=RETENTION,
-                groups=Groups(max_inflight=setting.group_max or None) if fair else None,
+                groups=Groups(max_inflight=setting.group_max or None, circuit=setting.circuit) if fair else None,
                 max_inflight=setting.max_inflight or None,
             )
             for name, fair in zip(RUNNERS, setting.fair, strict=True)

@@ -27,15 +27,18 @@ class Turns:
     def _is_mixed(self) -> bool:
         return len(set(self.model.setting.fair)) > 1
 
-    def _bound(self, runner: int) -> int:
-        return self.model.setting.group_max if self.model.setting.fair[runner] else 0
+    def _bound(self, runner: int, group: str) -> int:
+        """Say how many jobs of a group may run, 0 for any number: of one whose service is being tried again, one."""
+        if not group or not self.model.setting.fair[runner]:
+            return 0
+        return 1 if self.model.circuits.is_tripped(group) else self.model.setting.group_max
 
     def _runnable(self, runner: int) -> set[str]:
         """Name the groups of which a job could be claimed now."""
-        model, bound = self.model, self._bound(runner)
+        model = self.model
         running = Counter(held.group for held in model.held.values())
-        free = {group for group, line in model.lines.items() if line and model.shut.get(group, 0) <= model.now()}
-        return {group for group in free if not (group and bound and running[group] >= bound)}
+        free = {group for group, line in model.lines.items() if line and not model.circuits.is_shut(group)}
+        return {group for group in free if not 0 < self._bound(runner, group) <= running[group]}
 
     def watch(self) -> None:
         """Forget who went before those that couldn't have been claimed from anyway."""
@@ -83,7 +86,7 @@ class Turns:
         for other in runnable - {group}:
             count = self.ahead.setdefault(other, Counter())
             count[group] += 1
-            is_judged = not self._is_mixed or not self.model.setting.group_max
+            is_judged = not self._is_mixed or not (self.model.setting.group_max or self.model.setting.circuit)
             assert count[group] <= MOST_AHEAD or not is_judged, f"{other!r} waits while {group!r} goes again and again"
 
     def _next_of_list(self, runner: int) -> Job:

@@ -53,6 +53,8 @@ class View:
     cancels: set[str] = field(default_factory=set[str])
     totals: dict[str, int] = field(default_factory=dict[str, int])
     paused: bool = False
+    failures: dict[str, int] = field(default_factory=dict[str, int])
+    """How often the services of groups have failed in a row."""
     records: dict[str, SeenRecord] = field(default_factory=dict[str, SeenRecord])
     times: dict[str, float] = field(default_factory=dict[str, float])
     """Unix ms by the clock in memory: of leases, delays, ends, expiries, gates."""
@@ -85,6 +87,10 @@ def _still(kind: str, until: float, now: float) -> dict[str, float]:
     return {kind: until} if until > now else {}
 
 
+def _after(now: float, times: Mapping[str, float]) -> dict[str, float]:
+    return {name: at for name, at in times.items() if at > now}
+
+
 # What is expected.
 
 
@@ -108,6 +114,7 @@ def of_model(model: Model) -> View:
         cancels=set(model.cancels),
         totals={name: count for name, count in model.totals.items() if count},
         paused=model.paused,
+        failures={group: known.failures for group, known in model.circuits.failing.items()},
         records={job_id: _expected_record(found) for job_id, found in known.items()},
         times={
             **_times("lease", {receipt: held.deadline for receipt, held in model.held.items()}),
@@ -115,6 +122,8 @@ def of_model(model: Model) -> View:
             **_times("dead", {job_id: kept.at for job_id, kept in model.dead.items()}),
             **_times("finished", {job_id: kept.at for job_id, kept in model.finished.items()}),
             **_times("expires", {job_id: found.expires for job_id, found in known.items() if found.expires}),
+            **_times("failed", {group: known.at for group, known in model.circuits.failing.items()}),
+            **_times("shut", _after(now, model.circuits.shut)),
             **_still("gate", model.gate_until, now),
             **_still("throttled", model.throttled_until, now),
         },
@@ -154,6 +163,7 @@ def of_store(store: Store) -> View:
         cancels=set(store.cancel),
         totals={name: count for name, count in store.totals.items() if count},
         paused=store.paused,
+        failures={group: known.failures for group, known in fair.circuits.items()},
         records={job_id: _stored_record(record) for job_id, record in records.items()},
         times={
             **_times("lease", store.lease),
@@ -161,6 +171,8 @@ def of_store(store: Store) -> View:
             **_times("dead", {job_id: kept.at for job_id, kept in store.dead.items()}),
             **_times("finished", {job_id: kept.at for job_id, kept in store.finished.items()}),
             **_times("expires", {job_id: found.expires_at for job_id, found in records.items() if found.expires_at}),
+            **_times("failed", {group: known.at for group, known in fair.circuits.items()}),
+            **_times("shut", _after(now, fair.shut)),
             **_still("gate", store.gate_until, now),
             **_still("throttled", store.throttled_until, now),
         },
@@ -185,7 +197,7 @@ return {time, all('pending'), all('arrived'), redis.call('ZRANGE', p .. 'fair', 
         scores('lease'), scores('delayed'), hash('entries'), hash('grouped'), hash('running'), scores('dead'),
         scores('finished'), all('outbox'), hash('unique'), scores('cancel'), hash('totals'),
         redis.call('EXISTS', p .. 'paused'), redis.call('PTTL', p .. 'gate'), redis.call('PTTL', p .. 'throttled'),
-        records}
+        scores('shut'), hash('circuits'), records}
 """
 
 
@@ -202,10 +214,10 @@ def _pairs(flat: list[bytes]) -> dict[str, bytes]:
 
 def _read(parts: list[Any], prefix: str, now: int, shift: int) -> View:
     pending, arrived, fair, inflight, lease, delayed, entries, grouped, running, dead, finished, *rest = parts
-    outbox, unique, cancel, totals, paused, gate, throttled, records = rest
+    outbox, unique, cancel, totals, paused, gate, throttled, shut, circuits, records = rest
     at = {
         name: {member: float(score) + shift for member, score in _pairs(flat).items()}
-        for name, flat in {"lease": lease, "delayed": delayed, "dead": dead, "finished": finished}.items()
+        for name, flat in {"lease": lease, "delayed": delayed, "dead": dead, "finished": finished, "shut": shut}.items()
     }
     kept = {name: _kept(at[name]) for name in ("dead", "finished")}
     ttls = {key.decode().removeprefix(f"{prefix}job:"): now + ttl for key, _, ttl in records if ttl >= 0}
@@ -226,6 +238,7 @@ def _read(parts: list[Any], prefix: str, now: int, shift: int) -> View:
         cancels=set(_pairs(cancel)),
         totals={name: int(count) for name, count in _pairs(totals).items() if int(count)},
         paused=bool(paused),
+        failures={group: int(value.split()[0]) for group, value in _pairs(circuits).items()},
         records={key.decode().removeprefix(f"{prefix}job:"): _read_record(_pairs(flat)) for key, flat, _ in records},
         times={
             **_times("lease", at["lease"]),
@@ -233,6 +246,8 @@ def _read(parts: list[Any], prefix: str, now: int, shift: int) -> View:
             **_times("dead", {job_id: ended for job_id, (_, ended) in kept["dead"].items()}),
             **_times("finished", {job_id: ended for job_id, (_, ended) in kept["finished"].items()}),
             **_times("expires", ttls),
+            **_times("failed", {group: int(value.split()[1]) + shift for group, value in _pairs(circuits).items()}),
+            **_times("shut", _after(now, at["shut"])),
             **_still("gate", now + gate, now),
             **_still("throttled", now + throttled, now),
         },

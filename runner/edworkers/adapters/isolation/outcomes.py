@@ -11,7 +11,7 @@ from edworkers.core.outcome import Cancelled, Deferred, Done, Failed, FollowUp, 
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Done, Failed, Deferred, Rejected, Cancelled, Released)}
 _LONGEST_TEXT = 16_384
-"""Of a message the beginning, of a traceback the end: no more is kept of them."""
+"""Of a message or an answer the beginning, of a traceback the end: no more is kept of them."""
 
 
 def write_outcome(outcome: Outcome) -> bytes:
@@ -22,6 +22,7 @@ def write_outcome(outcome: Outcome) -> bytes:
         return to_json({"is": "Done", **parts})
     if isinstance(outcome, Failed):
         parts["message"] = outcome.message[:_LONGEST_TEXT]
+        parts["answer"] = outcome.answer and outcome.answer[:_LONGEST_TEXT]
         parts["traceback"] = outcome.traceback and outcome.traceback[-_LONGEST_TEXT:]
     # Escapes halves of surrogate pairs, as in the name of a file that isn't UTF-8.
     return json.dumps({"is": type(outcome).__name__, **parts}).encode()
@@ -47,7 +48,7 @@ def outcome_of_end(end: dict[str, Any], told: bytes, memory_bytes: int | None) -
         case "lease":
             return Released()
         case "time":
-            return Failed("timeout", "not done within its time")
+            return Failed("timeout", "not done within its time", service_down=True)
         case "memory":
             return Failed("memory", f"its processes used {mebibytes(end['used'])}, and {_allowed(memory_bytes)}")
         case "fork":

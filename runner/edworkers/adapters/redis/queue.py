@@ -13,13 +13,16 @@ from edworkers.adapters.redis.depths import depth_commands, read_depths
 from edworkers.adapters.redis.forward import forward
 from edworkers.adapters.redis.repair import repair, repair_lines
 from edworkers.adapters.redis.retained import Retained
+from edworkers.core.group_bounds import GroupBounds
 from edworkers.core.job import group_of
 from edworkers.core.keys import QueueKeys
 from edworkers.core.settings import MAX_PAYLOAD_BYTES, Groups, Retention
-from edworkers.ports import Cycle, Delivery, Depths, Settlement, Start
+from edworkers.ports import CircuitChange, Cycle, Delivery, Depths, Settlement, Start
 
 MAX_CLAIM = 1000
 _REAP_PAUSE_MS = 5000
+_SERVICES = {True: "-", False: "+", None: "."}
+"""How cycle.lua is told whether the service of a job's group failed."""
 
 
 class RedisQueue:
@@ -39,7 +42,7 @@ class RedisQueue:
         self._client = client
         self._is_fair = groups is not None
         self._group_by = groups.by if groups is not None else None
-        self._group_max = (groups.max_inflight if groups is not None else None) or 0
+        self._bounds = GroupBounds.of(groups)
         self._max_inflight = max_inflight or 0
         self._keys = QueueKeys(queue)
         self._runner = runner
@@ -53,7 +56,7 @@ class RedisQueue:
         self._cycle_keys = [
             *(k.pending, k.arrived, k.inflight, k.lease, k.delayed, k.entries, k.dead, k.finished, k.outbox),
             *(k.paused, k.gate, k.throttled, k.cancel, k.unique, k.totals),
-            *(k.fair, k.turns, k.shares, k.fairness, k.grouped, k.running, k.shut, k.events),
+            *(k.fair, k.turns, k.shares, k.fairness, k.grouped, k.running, k.shut, k.circuits, k.events),
         ]
         self._job_prefix = k.job("")
 
@@ -91,7 +94,8 @@ class RedisQueue:
             MAX_PAYLOAD_BYTES,
             self._max_inflight,
             int(self._is_fair),
-            self._group_max,
+            *self._bounds,
+            "".join(_SERVICES[s.service_down] for s in settlements) if self._bounds.failures else "",
         ]
         args += (len(settlements), len(starts))
         for s in settlements:
@@ -113,9 +117,10 @@ class RedisQueue:
         k = self._keys
         keys = (
             *(k.pending, k.arrived, k.inflight, k.lease, k.delayed, k.entries, k.totals),
-            *(k.fair, k.turns, k.shares, k.fairness, k.grouped, k.running, k.shut, k.events),
+            *(k.fair, k.turns, k.shares, k.fairness, k.grouped, k.running, k.shut, k.circuits, k.events),
         )
-        return int(await self._run("reap", "reap", keys, (at_most, _REAP_PAUSE_MS, self._group_max)))
+        args = (at_most, _REAP_PAUSE_MS, self._bounds.most, self._bounds.failures)
+        return int(await self._run("reap", "reap", keys, args))
 
     async def sort(self, at_most: int) -> int:
         """Where the queue is fair, move jobs that wait in the list to the lines of their groups.
@@ -128,10 +133,10 @@ class RedisQueue:
         reply = await self._run("read jobs to sort", "unsorted", (k.pending, k.arrived), (at_most, MAX_PAYLOAD_BYTES))
         if not reply:
             return 0
-        args: list[str | int] = [self._group_max]
+        args: list[str | int] = [self._bounds.most, self._bounds.failures]
         for sha, group in _sorted_by_group(zip(reply[::2], reply[1::2], strict=True), self._group_by):
             args += (sha, group)
-        keys = (k.pending, k.fair, k.turns, k.shares, k.fairness, k.grouped, k.running, k.shut)
+        keys = (k.pending, k.fair, k.turns, k.shares, k.fairness, k.grouped, k.running, k.shut, k.circuits)
         await self._run("sort jobs by group", "sort", keys, args)
         return len(reply) // 2
 
@@ -163,7 +168,7 @@ class RedisQueue:
 
     async def repair(self, at_most: int) -> int:
         """Mend what a person or a restore broke, looking at up to `at_most` things of each kind; returns how many."""
-        lines = await repair_lines(self._client, self._keys, at_most, self._group_max) if self._is_fair else 0
+        lines = await repair_lines(self._client, self._keys, at_most, self._bounds) if self._is_fair else 0
         return await repair(self._client, self._keys, at_most) + lines
 
     async def sample(self) -> Depths:
@@ -205,7 +210,7 @@ def _sorted_by_group(entries: Iterable[tuple[int, bytes]], by: str | None) -> It
 
 
 def _read_cycle(reply: list[Any], *, repeated: bool) -> Cycle:
-    lost, admissions, deliveries, closed, waiting, now = reply
+    lost, admissions, deliveries, closed, waiting, now, changes = reply
     pairs = zip(deliveries[::2], deliveries[1::2], strict=True)
     return Cycle(
         # After a repeat, a receipt that is gone may as well have been settled by the call whose reply was lost.
@@ -215,7 +220,12 @@ def _read_cycle(reply: list[Any], *, repeated: bool) -> Cycle:
         closed_ms=int(closed),
         waiting=int(waiting),
         now=int(now),
+        circuits=tuple(map(_read_change, changes[::3], changes[1::3], changes[2::3])),
     )
+
+
+def _read_change(group: bytes, failures: int, open_ms: int) -> CircuitChange:
+    return CircuitChange(group.decode(errors="replace"), failures, open_ms)
 
 
 def _read_delivery(receipt: bytes, raw: bytes | int) -> Delivery:

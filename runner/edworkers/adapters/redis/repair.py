@@ -4,6 +4,7 @@ from typing import Any
 
 from edworkers.adapters.redis.calls import Client, run_script
 from edworkers.adapters.redis.connection import until_answered
+from edworkers.core.group_bounds import GroupBounds
 from edworkers.core.keys import QueueKeys
 from edworkers.core.settings import LONGEST_LEASE_SECONDS
 from edworkers.telemetry import log
@@ -45,12 +46,12 @@ async def repair(client: Client, keys: QueueKeys, at_most: int) -> int:
     return sum(counts) + freed
 
 
-async def repair_lines(client: Client, k: QueueKeys, at_most: int, group_max: int) -> int:
-    """Do the same for the lines of a fair queue's groups, of which `group_max` jobs may run at once (0: any number)."""
-    names = (k.fair, k.turns, k.shares, k.fairness, k.grouped, k.running, k.shut, k.inflight, k.totals)
+async def repair_lines(client: Client, k: QueueKeys, at_most: int, bounds: GroupBounds) -> int:
+    """Do the same for the lines of a fair queue's groups; also forget what is known of services that nobody uses."""
+    names = (k.fair, k.turns, k.shares, k.fairness, k.grouped, k.running, k.shut, k.circuits, k.inflight, k.totals)
 
     async def look(_repeated: bool) -> Any:  # noqa: FBT001
-        return await run_script(client, "repair_lines", names, (at_most, group_max))
+        return await run_script(client, "repair_lines", names, (at_most, bounds.most, bounds.failures))
 
     counts: list[int] = await until_answered("repair the lines of a queue", look)
     for (what, then), count in zip(_OF_LINES, counts, strict=True):

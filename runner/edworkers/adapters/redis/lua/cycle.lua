@@ -1,32 +1,38 @@
 -- Settles what ended, starts what is about to run and claims what there is room for, for one runner.
 -- KEYS: pending arrived inflight lease delayed entries dead finished outbox paused gate throttled cancel unique totals
---       fair turns shares fairness grouped running shut events, then the record of each settled and of each starting job.
--- ARGV: token want lease_ms repeated result_ms dead_ms max_bytes max_inflight fair group_max #settlements #starts,
+--       fair turns shares fairness grouped running shut circuits events, then the record of each settled and of each
+--       starting job.
+-- ARGV: token want lease_ms repeated result_ms dead_ms max_bytes max_inflight fair group_max failures open_ms
+--       max_open_ms services #settlements #starts,
 --       settlements (verb receipt id unique begun seconds body #more more…; more is for ack the follow-up jobs,
 --       for retry and defer: origin attempts delay due gate, for release: origin started shut_ms),
 --       starts (receipt id origin attempt unique type).
+-- Where groups have circuits, services has a character for each settlement, which tells of the service that its group
+-- stands for: - failed, + worked, . nothing; elsewhere it is empty.
 -- Atomic because a job may be in one place only, and a result, its follow-up jobs and its end belong together.
 -- Safe to repeat with the same token: receipts that are settled are gone, and what was claimed is handed out again. A
 -- repeat claims nothing new, as the receipts of its token may have been given to other jobs before.
 local K, A = {}, {}
 local names = {'pending', 'arrived', 'inflight', 'lease', 'delayed', 'entries', 'dead', 'finished', 'outbox', 'paused',
                'gate', 'throttled', 'cancel', 'unique', 'totals', 'fair', 'turns', 'shares', 'fairness', 'grouped',
-               'running', 'shut', 'events'}
+               'running', 'shut', 'circuits', 'events'}
 for i, name in ipairs(names) do K[name] = KEYS[i] end
 A.token, A.lease_ms, A.result_ms, A.dead_ms = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[5]), tonumber(ARGV[6])
 A.max_bytes, A.max_inflight, A.fair, A.group_max = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9] == '1', tonumber(ARGV[10])
---@include entry record groups finish settle start claim
+A.failures, A.open_ms, A.max_open_ms = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+--@include entry record bounds groups circuits finish settle start claim
 
-local now, at, job = now_ms(), 12, #names
+local now, at, job = now_ms(), 16, #names
 -- Written once, as every job needs them: to make a string costs as much as a small command.
 A.now, A.result_expiry, A.dead_expiry = text(now), text(A.result_ms + RECORD_GRACE_MS), text(A.dead_ms + RECORD_GRACE_MS)
 A.cancels, A.grouped = redis.call('EXISTS', K.cancel) == 1, redis.call('EXISTS', K.grouped) == 1
 even_when_full(K.lease)
 local lost, counts, freed, nothing = {}, {}, {}, {}
-for i = 1, tonumber(ARGV[11]) do
+for i = 1, tonumber(ARGV[15]) do
   -- A table written whole costs a third of one that grows.
   local s = {job = KEYS[job + i], verb = ARGV[at + 1], receipt = ARGV[at + 2], id = ARGV[at + 3], unique = ARGV[at + 4],
-             begun = ARGV[at + 5], seconds = ARGV[at + 6], body = ARGV[at + 7], more = nothing}
+             begun = ARGV[at + 5], seconds = ARGV[at + 6], body = ARGV[at + 7], more = nothing,
+             service = string.byte(ARGV[14], i)}
   local count = tonumber(ARGV[at + 8])
   if count > 0 then s.more = {unpack(ARGV, at + 9, at + 8 + count)} end
   at = at + 8 + count
@@ -37,14 +43,14 @@ for i = 1, tonumber(ARGV[11]) do
   end
 end
 in_parts(freed, function(...) redis.call('ZREM', K.lease, ...) end)
--- Nothing else wakes runners for a job that goes back to its group's line.
-if A.grouped and counts.release then redis.call('PUBLISH', K.events, 'resume') end
+-- Nothing else wakes runners for a job that goes back to its group's line, or whose group is let in again.
+if A.grouped and (counts.release or A.lets_in) then redis.call('PUBLISH', K.events, 'resume') end
 for verb, count in pairs(counts) do redis.call('HINCRBY', K.totals, verb, count) end
 write_kept()
 
 local starts, admissions, held = {}, {}, {}
-for i = 1, tonumber(ARGV[12]) do
-  starts[i] = {job = KEYS[job + ARGV[11] + i], receipt = ARGV[at + 1], id = ARGV[at + 2], origin = ARGV[at + 3],
+for i = 1, tonumber(ARGV[16]) do
+  starts[i] = {job = KEYS[job + ARGV[15] + i], receipt = ARGV[at + 1], id = ARGV[at + 2], origin = ARGV[at + 3],
                attempt = ARGV[at + 4], unique = ARGV[at + 5], type = ARGV[at + 6]}
   admissions[i], at = ARGV[at + 1], at + 6
 end
@@ -60,4 +66,4 @@ if closed ~= 0 then
 elseif want > 0 and ARGV[4] ~= '1' then
   deliveries = claim(want, now)
 end
-return {lost, admissions, deliveries, closed, redis.call('LLEN', K.pending) + redis.call('ZCARD', K.fair), now}
+return {lost, admissions, deliveries, closed, redis.call('LLEN', K.pending) + redis.call('ZCARD', K.fair), now, changes}

@@ -1,22 +1,16 @@
 -- Part of other scripts: jobs that wait by group, and whose turn it is (start-time fair queueing, a job costing 1).
--- K names the keys fair, turns, shares, fairness, grouped, running and shut; A.group_max is 0 for no bound.
+-- K names the keys fair, turns, shares, fairness, grouped, running and shut; bounds.lua comes before it.
 -- Jobs without a group are one group, whose name is empty, and of which any number may run.
--- A group has a turn if a job of it waits, no limit shuts it and fewer of its jobs run than may; whoever takes a turn
--- looks at the bound again.
+-- A group has a turn if a job of it waits, it isn't shut (by a limit, or its open circuit) and fewer of its jobs run
+-- than may; whoever takes a turn looks at the bound again.
 local function first_of(group, count)
   return redis.call('ZRANGEBYLEX', K.fair, '[' .. group .. '\0', '(' .. group .. '\1', 'LIMIT', 0, count)
 end
 
-local function is_bounded(group)
-  return group ~= '' and A.group_max > 0
-end
-
-local function is_full(group)
-  return is_bounded(group) and tonumber(redis.call('HGET', K.running, group) or 0) >= A.group_max
-end
-
 local function line_up(group)
-  if redis.call('ZSCORE', K.turns, group) or redis.call('ZSCORE', K.shut, group) or is_full(group) then return end
+  if redis.call('ZSCORE', K.turns, group) or redis.call('ZSCORE', K.shut, group) or is_full(group, most_of(group)) then
+    return
+  end
   if not first_of(group, 1)[1] then return end
   local clock, had = redis.call('HGET', K.fairness, 'clock'), redis.call('ZSCORE', K.shares, group)
   return redis.call('ZADD', K.turns, text(math.max(clock or 0, had or 0)), group)
@@ -43,13 +37,13 @@ local function take_turn()
   while true do
     local group, at = unpack(redis.call('ZRANGE', K.turns, 0, 0, 'WITHSCORES'))
     if not group then return end
-    local line = first_of(group, 2)
-    if line[1] and not is_full(group) then
+    local line, most = first_of(group, 2), most_of(group)
+    if line[1] and not is_full(group, most) then
       redis.call('ZREM', K.fair, line[1])
       local running, ends = redis.call('HINCRBY', K.running, group, 1), text(at + 1)
       redis.call('HSET', K.fairness, 'clock', at)
       redis.call('ZADD', K.shares, ends, group)
-      if line[2] and not (is_bounded(group) and running >= A.group_max) then
+      if line[2] and running < most then
         redis.call('ZADD', K.turns, ends, group)
       else
         redis.call('ZREM', K.turns, group)

@@ -1,12 +1,13 @@
 -- Takes back jobs whose lease ran out: to the front of the list at once the first time, then after a growing pause.
--- KEYS: pending arrived inflight lease delayed entries totals fair turns shares fairness grouped running shut
+-- KEYS: pending arrived inflight lease delayed entries totals fair turns shares fairness grouped running shut circuits
 --       events
--- ARGV: at_most pause_ms group_max
+-- ARGV: at_most pause_ms group_max failures
 -- Every such loss is counted in the entry's header, so a job that kills its runners is known by it, decoded or not.
 -- Atomic because the lease must be seen to have ended in the same instant in which the job is given away.
 local K, A = {fair = KEYS[8], turns = KEYS[9], shares = KEYS[10], fairness = KEYS[11], grouped = KEYS[12],
-              running = KEYS[13], shut = KEYS[14]}, {group_max = tonumber(ARGV[3])}
---@include entry record groups
+              running = KEYS[13], shut = KEYS[14], circuits = KEYS[15]},
+             {group_max = tonumber(ARGV[3]), failures = tonumber(ARGV[4])}
+--@include entry record bounds groups
 local now = now_ms()
 even_when_full(KEYS[4])
 while redis.call('LMOVE', KEYS[2], KEYS[1], 'RIGHT', 'RIGHT') do end
@@ -33,7 +34,7 @@ for _, receipt in ipairs(receipts) do
   if group then
     leave_group(receipt)
     line_up(group)
-    redis.call('PUBLISH', KEYS[15], 'resume')
+    redis.call('PUBLISH', KEYS[16], 'resume')
   end
 end
 if #receipts > 0 then redis.call('HINCRBY', KEYS[7], 'reap', #receipts) end

@@ -46,8 +46,7 @@ function settle.release(s, raw, now)
   entry.origin = s.more[1]
   if s.group then
     if tonumber(s.more[3]) > 0 then
-      redis.call('ZADD', K.shut, text(now + s.more[3]), s.group)
-      redis.call('ZREM', K.turns, s.group)
+      shut(s.group, now + s.more[3])
     end
     put_first(s.group, write_entry(entry))
   else
@@ -71,6 +70,9 @@ local function settle_one(s, now)
   settle[s.verb](s, raw, now)
   -- Only now, for what couldn't be written where it goes must stay where it is.
   if not is_plain then redis.call('HDEL', K.inflight, s.receipt) end
-  if s.group then line_up(s.group) end
+  if s.group then
+    if s.service then note_service(s.group, s.service, now) end
+    line_up(s.group)
+  end
   return true
 end
