@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from startup import Start
 from throughput import BULLMQ, Run
+from webhook import Deliveries
 
 RESULTS = HERE / "results" / "latest.json"
 _LEAST_WIDTH = 100
@@ -64,6 +65,20 @@ def _sum_up(mine: Sequence[Run], theirs: Sequence[Run]) -> dict[str, Any]:
         row["ratio"] = round(statistics.median(ratios), 2)
     row |= {name: round(statistics.median(usage[name] for usage in usages), 1) for name in usages[0]}
     return row | {"calls": round(statistics.median(usage["calls"] for usage in usages), 3)}
+
+
+def webhooks(runs: Sequence[Deliveries]) -> dict[str, Any]:
+    """Sum up the runs of the queue `webhook`, by medians."""
+    rates = [round(run.rate) for run in runs]
+    return {
+        "slots": runs[0].slots,
+        "jobs": runs[0].jobs,
+        "deliveries/s": round(statistics.median(rates)),
+        "rates": rates,
+        "connections": max(run.connections for run in runs),
+        "process_cpu_us": round(statistics.median(run.usage.process_cpu_us for run in runs)),
+        "redis_us": round(statistics.median(run.usage.redis_us for run in runs)),
+    }
 
 
 def latency(took: dict[str, list[float]]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ throughput  no-op jobs a second through one process, with leases, validation, re
 latency     from push to start of one job while idle, beside a bare BLMOVE in Python
 start       from the start of a runner's process to that of its first job
 memory      of an idle runner of the queue `webhook`
+webhooks    signed deliveries a second through one process, to a receiver in another
 
 Nothing else should run meanwhile: Redis, the runner and the one who measures share the processors. The results go to
 bench/results/latest.json.
@@ -25,11 +26,12 @@ import redis
 import report
 import startup
 import throughput
+import webhook
 from processes import HERE
 
 from edworkers.standins.redis import RedisServer, serve
 
-PARTS = ("throughput", "latency", "start", "memory")
+PARTS = ("throughput", "latency", "start", "memory", "webhooks")
 MAIN_SLOTS = 50
 
 
@@ -90,7 +92,15 @@ def _measure(
         print("  memory while idle", flush=True)
         measured = startup.measure_memory(client, port)
         results["memory"] = {f"{name}_mib": round(size, 1) for name, size in measured.items()}
-    return results
+    return results | _measure_webhooks(options, client, port)
+
+
+def _measure_webhooks(options: argparse.Namespace, client: "redis.Redis", port: int) -> dict[str, Any]:
+    if "webhooks" not in options.only:
+        return {}
+    print("  webhooks", flush=True)
+    jobs = max(options.jobs // 3, 1)
+    return {"webhooks": report.webhooks([webhook.measure(client, port, jobs) for _ in range(options.rounds)])}
 
 
 def _install_bullmq() -> None:

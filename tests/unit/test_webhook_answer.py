@@ -110,3 +110,16 @@ def test_one_line_is_one_printable_line(text: str) -> None:
     line = one_line(text)
     assert line.isprintable()
     assert len(line) <= 501
+
+
+@pytest.mark.parametrize("status", [302, 404, 410, 429, 500])
+def test_what_a_receiver_said_is_kept_with_the_failure(status: int) -> None:
+    assert failure(status, b"<h1>\xff no</h1>\n").answer == "<h1>\ufffd no</h1>\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "down"),
+    [(301, False), (400, False), (404, False), (410, False), (429, True), (500, True), (503, True), (599, True)],
+)
+def test_only_a_receiver_that_is_down_or_busy_counts_towards_opening_its_circuit(status: int, down: bool) -> None:  # noqa: FBT001
+    assert failure(status).service_down is down

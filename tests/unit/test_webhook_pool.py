@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from edworkers.core.retry import backoff_seconds
-from edworkers.core.settings import PoolSpec
+from edworkers.core.settings import Circuit, Groups, PoolSpec
 from edworkers.handlers import registry
 from edworkers.handlers.webhook.deliver import MODULE
 
@@ -41,3 +41,7 @@ def test_the_attempts_are_ever_further_apart_and_end_within_minutes() -> None:
 
 def test_the_environment_sets_the_slots() -> None:
     assert registry.override(MODULE, MODULE.pool, {"WEBHOOK_WORKER_CONCURRENCY": "25"}).concurrency == 25
+
+
+def test_each_endpoint_is_a_group_of_its_own_with_a_bound_and_a_circuit() -> None:
+    assert MODULE.pool.groups == Groups(by="url", max_inflight=5, circuit=Circuit())

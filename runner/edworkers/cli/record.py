@@ -72,6 +72,7 @@ def with_error_and_payload(record: JobRecord, now: int) -> dict[str, str | None]
     return {
         **as_fields(record, now),
         "faults": faults or None,
+        "answer": str(error.get("answer", "")).rstrip() or None,
         "traceback": str(error.get("traceback", "")).rstrip() or None,
         "payload": _payload(record.payload or b""),
     }

@@ -4,6 +4,8 @@
 3xx     buried: redirects are not followed, the URL has to be put right
 410     buried: the receiver wants no more of these
 other   a failed attempt; `Retry-After` is obeyed, up to an hour
+
+What a receiver says is kept, whatever it comes to. 5xx and 429 count towards opening its circuit.
 """
 
 import re
@@ -31,12 +33,18 @@ def judge_answer(
     if 300 <= status < 400:
         where = one_line(headers.get("location", "")) or "nowhere"
         message = f"{answered}, a redirect to {where}: redirects are not followed, so give the final address as `url`"
-        return Failed("redirect", message, retryable=False)
+        return Failed("redirect", message, retryable=False, answer=text, service_down=False)
     said = one_line(text)
     message = f"{answered}: {said}" if said else answered
     if status == HTTPStatus.GONE:
-        return Failed("gone", message, retryable=False)
-    return Failed("status", message, after_seconds=retry_after_seconds(headers.get("retry-after"), now))
+        return Failed("gone", message, retryable=False, answer=text, service_down=False)
+    return Failed(
+        "status",
+        message,
+        after_seconds=retry_after_seconds(headers.get("retry-after"), now),
+        answer=text,
+        service_down=status >= 500 or status == HTTPStatus.TOO_MANY_REQUESTS,
+    )
 
 
 def one_line(text: str) -> str:

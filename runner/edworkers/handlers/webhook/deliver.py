@@ -4,7 +4,8 @@ POST of `{"type": event, "timestamp": …, "data": payload}` with `webhook-id` (
 attempt is known as the same message), `webhook-timestamp` and `webhook-signature`. Redirects and proxies are not
 followed, cookies are not kept, and of an answer only the beginning is read.
 
-Environment: WEBHOOK_SECRET (needed; `none` sends unsigned), and WEBHOOK_SECRET_<NAME> for each `secretRef`.
+Environment: WEBHOOK_SECRET (needed; `none` sends unsigned), and WEBHOOK_SECRET_<NAME> for each `secretRef`;
+WEBHOOK_ALLOWED_NETWORKS, WEBHOOK_CA_FILE, WEBHOOK_CLIENT_CERT_FILE and WEBHOOK_CLIENT_KEY_FILE.
 """
 
 import asyncio
@@ -12,11 +13,13 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import lru_cache
 from typing import Any
 
+from edworkers.adapters import guarded_http
+from edworkers.core.errors import AddressRefusedError
 from edworkers.core.outcome import Failed, Outcome, Rejected
-from edworkers.core.settings import Autoscaling, Backoff, JobPolicy, PoolSpec
+from edworkers.core.settings import Autoscaling, Backoff, Circuit, Groups, JobPolicy, PoolSpec
 from edworkers.handlers.endpoint import host_of
 from edworkers.handlers.environment import not_installed
 from edworkers.handlers.webhook.answer import judge_answer
@@ -28,31 +31,41 @@ from edworkers.ports import Handle, Handler, HandlerModule, JobContext
 KEPT_BYTES = 4096
 """How much of an answer's body is read and kept."""
 
+_HEADERS = {"accept-encoding": "identity", "content-type": "application/json", "user-agent": "edworkers"}
 _CONNECT_SECONDS = 5.0
 _BODY_SECONDS = 2.0
 _RESERVED_SECONDS = 1.0
 """How much of the job's time is left for the body of an answer that comes in the last moment."""
-_IDLE_CONNECTIONS = 50
 
 POOL = PoolSpec(
     queue="webhook",
     handlers="edworkers.handlers.webhook",
     concurrency=10,
     autoscaling=Autoscaling(max_replicas=10, target_per_replica=10),
+    # One endpoint's jobs wait for each other, and for it when it is down; those of the others don't.
+    groups=Groups(by="url", max_inflight=5, circuit=Circuit()),
     job=JobPolicy(timeout_seconds=15, max_attempts=5, backoff=Backoff(initial_seconds=2, factor=4)),
 )
 
 
 def find_faults(env: Mapping[str, str]) -> list[str]:
     """Say what is wrong with the environment."""
-    return [*not_installed("webhook", "httpx2", "h2", "standardwebhooks"), *faults_of_secrets(env)]
+    return [
+        *not_installed("webhook", "httpx2", "h2", "standardwebhooks"),
+        *faults_of_secrets(env),
+        *guarded_http.find_faults(env),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Sends messages. `client` is httpx2's, `env` where the secrets are."""
+    """Sends messages. `transport` is httpx2's, `env` where the secrets are.
 
-    client: Any
+    There is no client around it: there would be nothing for it to do but to keep cookies, to follow redirects and to
+    ask proxies.
+    """
+
+    transport: Any
     env: Mapping[str, str]
 
     async def deliver(self, data: WebhookData, job: JobContext) -> Outcome:
@@ -68,15 +81,23 @@ class Sender:
         return await self._exchange(request, host_of(data.url), job.seconds_left)
 
     def _request(self, data: WebhookData, job: JobContext) -> Any:
+        import httpx2
+
         now = datetime.now(UTC)
         message = body(data, now)
         secrets = choose(self.env, data.secret, data.secret_ref)
         headers = {
-            "content-type": "application/json",
+            **_HEADERS,
             **{name.lower(): value for name, value in (data.headers or {}).items()},
             **signed_headers(secrets, message_id(job.id), now, message),
         }
-        return self.client.build_request("POST", data.url, content=message, headers=headers)
+        return httpx2.Request(
+            "POST",
+            _url(data.url),
+            content=message,
+            headers=headers,
+            extensions={"timeout": {"connect": _CONNECT_SECONDS}},
+        )
 
     async def _exchange(self, request: Any, host: str, seconds: float) -> Outcome:
         import httpx2
@@ -86,18 +107,27 @@ class Sender:
         patience = seconds - min(_RESERVED_SECONDS, seconds / 10)
         try:
             async with asyncio.timeout(patience):
-                response = await self.client.send(request, stream=True)
+                response = await self.transport.handle_async_request(request)
+        except AddressRefusedError as error:
+            return Failed("address", f"{error}; then replay the job", retryable=False)
         except httpx2.ConnectTimeout:
-            return Failed("timeout", f"{host} can't be reached within {_CONNECT_SECONDS:.3g} s")
+            return Failed("timeout", f"{host} can't be reached within {_CONNECT_SECONDS:.3g} s", service_down=True)
         except TimeoutError:
-            return Failed("timeout", f"{host} gave no answer within {patience:.3g} s")
+            return Failed("timeout", f"{host} gave no answer within {patience:.3g} s", service_down=True)
         except httpx2.HTTPError as error:
-            return Failed("connection", f"{host} can't be reached, or hung up: {error or type(error).__name__}")
+            return _not_exchanged(host, error)
         took = clock() - began
         beginning = await _beginning(response, min(_BODY_SECONDS, (seconds - took) / 2))
         return judge_answer(
             response.status_code, response.headers, beginning, host=host, seconds=took, now=datetime.now(UTC)
         )
+
+
+@lru_cache(maxsize=1024)
+def _url(text: str) -> Any:
+    import httpx2
+
+    return httpx2.URL(text)
 
 
 async def _beginning(response: Any, seconds: float) -> bytes:
@@ -109,34 +139,29 @@ async def _beginning(response: Any, seconds: float) -> bytes:
 
     read = bytearray()
     with suppress(httpx2.HTTPError, OSError):  # a TimeoutError is an OSError
-        async with asyncio.timeout(seconds), aclosing(response):
-            async for chunk in response.aiter_raw():
+        # Not the response's own iterator: it decodes, counts and checks, which costs more than the reading.
+        async with asyncio.timeout(seconds), aclosing(response.stream), aclosing(aiter(response.stream)) as chunks:
+            async for chunk in chunks:
                 read += chunk[: KEPT_BYTES - len(read)]
                 if len(read) >= KEPT_BYTES:
                     break
     return bytes(read)
 
 
-def _connect() -> Any:
+def _not_exchanged(host: str, error: Exception) -> Failed:
     import httpx2
 
-    return httpx2.AsyncClient(
-        http2=True,
-        headers={"user-agent": "edworkers", "accept-encoding": "identity"},
-        timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
-        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=_IDLE_CONNECTIONS),
-        # One receiver's cookies are no business of another's job, and would add up.
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        trust_env=False,  # through a proxy nobody would know which address is connected to
-        verify=httpx2.create_ssl_context(),
-    )
+    # Whether a request that couldn't be written is our fault or the receiver's, the error doesn't tell.
+    down = None if isinstance(error, httpx2.LocalProtocolError) else True
+    message = f"{host} can't be reached, or hung up: {error or type(error).__name__}"
+    return Failed("connection", message, service_down=down)
 
 
 @asynccontextmanager
 async def _open(env: Mapping[str, str]) -> AsyncGenerator[Handle]:
-    client = await asyncio.to_thread(_connect)
-    async with client:
-        yield Sender(client, env).deliver
+    transport = await asyncio.to_thread(guarded_http.make_transport, env)
+    async with transport:
+        yield Sender(transport, env).deliver
 
 
 MODULE = HandlerModule(pool=POOL, handlers=(Handler(data=WebhookData, open=_open, faults=find_faults),))

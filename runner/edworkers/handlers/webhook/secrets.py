@@ -7,7 +7,8 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
+from functools import lru_cache
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
@@ -101,10 +102,15 @@ def choose(env: Mapping[str, str], secret: str | None, ref: str | None) -> tuple
 
 def signed_headers(secrets: Sequence[str], message_id: str, now: datetime, body: bytes) -> dict[str, str]:
     """Make the headers of Standard Webhooks; with no secret there is no signature. `now` is in UTC."""
-    from standardwebhooks import Webhook
-
     headers = {"webhook-id": message_id, "webhook-timestamp": str(int(now.timestamp()))}
     if secrets:
         text = body.decode()
-        headers["webhook-signature"] = " ".join(Webhook(secret).sign(message_id, now, text) for secret in secrets)
+        headers["webhook-signature"] = " ".join(_signing(secret).sign(message_id, now, text) for secret in secrets)
     return headers
+
+
+@lru_cache(maxsize=256)
+def _signing(secret: str) -> Any:
+    from standardwebhooks import Webhook
+
+    return Webhook(secret)
