@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, RedisError
 
 from edworkers.adapters.isolation.isolated import Isolation
+from edworkers.adapters.postgres.settings import is_missing, why_no_ledger
 from edworkers.adapters.redis.address import RedisAddress, redis_address
 from edworkers.adapters.redis.calls import Client
 from edworkers.adapters.redis.connection import CONNECTION_ERRORS, connect, explain, until_answered
 from edworkers.adapters.redis.control import RedisControl
+from edworkers.adapters.redis.dead_letters import RedisDeadLetters
 from edworkers.adapters.redis.lifeline import RedisLifeline
 from edworkers.adapters.redis.limiter import RedisLimiter
 from edworkers.adapters.redis.queue import RedisQueue
@@ -25,9 +27,11 @@ from edworkers.adapters.redis.safety import check_server
 from edworkers.core.errors import QueueUnavailableError
 from edworkers.core.keys import LimiterKeys, QueueKeys
 from edworkers.core.limits import limiters
+from edworkers.core.redact import MORE_NAMES, Redactor, names_in
 from edworkers.core.settings import Groups, PoolSpec, Retention, Window
 from edworkers.pipeline.budget import Budget
 from edworkers.pipeline.keeper import INTERVAL_SECONDS, keep_forever
+from edworkers.pipeline.ledger import Ledger
 from edworkers.pipeline.runner import Exit, Patience, Runner
 from edworkers.pipeline.watchdog import Watchdog
 from edworkers.pools import Pool
@@ -117,6 +121,20 @@ def open_queue(client: Client, spec: PoolSpec, *, runner: str = "", lease_ms: in
     )
 
 
+def open_ledger(client: Client, spec: PoolSpec, runner: str, env: Mapping[str, str]) -> Ledger | None:
+    """Give what records jobs and errors of a pool's queue, where there is a database for it."""
+    reason = why_no_ledger(env)
+    if reason is not None:
+        tell = log.warning if is_missing(env) else log.debug
+        tell("ledger.off", queue=spec.queue, reason=reason)
+        return None
+    from edworkers.adapters.postgres.ledger import PostgresLedger
+
+    group_by = spec.groups.by if spec.groups is not None else None
+    dead = RedisDeadLetters(client, spec.queue, runner=runner, group_by=group_by)
+    return Ledger(spec.queue, PostgresLedger(env, Redactor(names_in(env.get(MORE_NAMES, "")))), dead)
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """How one runner process is run."""
@@ -144,6 +162,7 @@ class RunningPool:
             guard=lambda: self._watchdog.guard(),  # noqa: PLW0108 - made after the lifeline that it needs
             on_renewed=isolation.renewed,
         )
+        self.ledger = open_ledger(client, spec, name, env)
         self.runner = Runner(
             pool=spec,
             queue=self.queue,
@@ -153,6 +172,7 @@ class RunningPool:
             clock=SystemClock(),
             limiter=limiter(client, spec, name),
             budget=budget(client, spec, name),
+            ledger=self.ledger,
             patience=options.patience,
         )
         self._watchdog = Watchdog(
@@ -185,10 +205,14 @@ class RunningPool:
         limits = [window.in_words for window in spec.limits]
         told = {"concurrency": spec.concurrency, "limits": limits, "health": health}
         log.info("runner.started", queue=spec.queue, runner=self.name, **told)
+        if self.ledger is not None:
+            self.ledger.open()
         try:
             return await self.runner.run()
         finally:
             keeper.cancel()
+            if self.ledger is not None:
+                await self.ledger.close()
             log.info("runner.ended", queue=spec.queue, runner=self.name, settled=dict(self.runner.stats.settled))
 
     def _serve_health(self) -> Any:

@@ -2,10 +2,13 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import structlog
 
+from edworkers.core.redact import Redactor
+from edworkers.core.redact_text import redact_text
 from edworkers.core.verdict import Bury, Defer, Retry, Verdict
 
 log: Any = structlog.stdlib.get_logger("edworkers")
@@ -13,12 +16,19 @@ log: Any = structlog.stdlib.get_logger("edworkers")
 LEVELS = ("debug", "info", "warning", "error")
 
 
-def configure(level: str, style: str) -> None:
-    """Send log lines to stderr: `style` is `json`, a line each, or `text` for people."""
+def configure(level: str, style: str, more_names: Sequence[str] = ()) -> None:
+    """Send log lines to stderr, without secrets: `style` is `json`, a line each, or `text` for people.
+
+    `more_names` are fields whose values are left out besides those that the rules know.
+    """
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if style == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=14)
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            pad_event_to=14,
+            exception_formatter=structlog.dev.plain_traceback,  # the usual one shows what variables hold
+        )
     )
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -35,16 +45,42 @@ def configure(level: str, style: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    # Last, so that tracebacks and what libraries log is gone through, too; text only then has its tracebacks.
+    shown: list[Any] = [renderer] if style == "json" else [renderer, _redact_line]
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _Redacting(more_names), *shown],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("edworkers").setLevel(level.upper())
+
+
+_OURS = frozenset({"event", "level", "timestamp", "queue", "job", "runner", "receipt", "attempt", "seconds"})
+"""Fields that hold no secret by what they are; an id must stay as it is, even if it looks like a card's number."""
+_LONGEST = 20_000
+
+
+class _Redacting:
+    """Takes secrets out of the fields of a log line."""
+
+    def __init__(self, more_names: Sequence[str]) -> None:
+        self._redactor = Redactor(more_names)
+
+    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        for name, value in event.items():
+            if name == "event" and isinstance(value, str):
+                event[name] = redact_text(value, _LONGEST)
+            elif name not in _OURS and isinstance(value, str | list | tuple | dict):
+                event[name] = self._redactor.field(name, value, _LONGEST)
+        return event
+
+
+def _redact_line(_logger: Any, _method: str, line: str) -> str:
+    return redact_text(line, 8 * _LONGEST)
 
 
 _SETTLED = {

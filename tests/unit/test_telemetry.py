@@ -144,3 +144,21 @@ def test_to_configure_again_does_not_tell_everything_twice(capsys: pytest.Captur
     configure("info", "json")
     settled(Ack(None))
     assert len(lines(capsys)) == 1
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_no_secret_is_logged_whether_by_us_or_by_a_library(capsys: pytest.CaptureFixture[str], style: str) -> None:
+    configure("info", style, ["studentNumber"])
+    log.warning("job.retried", queue="ai", job="4111111111111111", reason="401 for token=k3y of anna@example.org")
+    log.info("told", api_key="k3y", student_number="k3y", headers={"authorization": "k3y"}, faults=["password=k3y"])
+    logging.getLogger("some.library").error("can't log in at redis://:%s@db.example", "k3y")
+    held = "k" + "3y"
+    try:
+        int(f"postgresql://app:{held}@db.example/app")
+    except ValueError:
+        log.exception("runner.broke", queue="ai")
+    shown = capsys.readouterr().err
+    assert "k3y" not in shown
+    assert "anna@" not in shown
+    assert shown.count("db.example") >= 2
+    assert ("4111111111111111" in shown) is (style == "json")

@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
     OK = 0, "it was done; of `result` and `--wait`: the job is done"
     FAILED = 1, "anything that isn't named here"
     USAGE = 2, "the command line or the settings can't be used"
-    UNAVAILABLE = 3, "Redis can't be reached, or can't be used as it is"
+    UNAVAILABLE = 3, "Redis, or the database that was asked for, can't be reached, or can't be used as it is"
     UNKNOWN = 4, "there is no record of such a job, or it is not in the dead letters"
     UNFINISHED = 5, "the job hasn't ended yet"
     DEAD = 6, "the job is in the dead letters"

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 
 from edworkers.core.errors import SettingsError
+from edworkers.core.redact import MORE_NAMES, names_in
 from edworkers.telemetry import LEVELS, configure
 
 LEVEL, STYLE = "EDWORKERS_LOG_LEVEL", "EDWORKERS_LOG_FORMAT"
@@ -23,7 +24,8 @@ def configure_logs(env: Mapping[str, str], level: str | None, style: str | None,
     os.environ.update(given)
     merged = {**env, **given}
     usable = {} if log_faults(merged) else merged
-    configure((usable.get(LEVEL) or "info").lower(), (usable.get(STYLE) or "text").lower())
+    more_names = names_in(env.get(MORE_NAMES, ""))
+    configure((usable.get(LEVEL) or "info").lower(), (usable.get(STYLE) or "text").lower(), more_names)
 
 
 def log_faults(env: Mapping[str, str]) -> list[str]:

@@ -7,6 +7,7 @@ import typer
 
 from edworkers.cli.exits import ExitCode
 from edworkers.core.errors import (
+    DatabaseUnavailableError,
     EdworkersError,
     InvalidJobError,
     QueueUnavailableError,
@@ -20,6 +21,7 @@ _CODES: dict[type[EdworkersError], ExitCode] = {
     SettingsError: ExitCode.USAGE,
     UnknownQueueError: ExitCode.USAGE,
     QueueUnavailableError: ExitCode.UNAVAILABLE,
+    DatabaseUnavailableError: ExitCode.UNAVAILABLE,
     UnsafeRedisError: ExitCode.UNAVAILABLE,
     UnknownJobError: ExitCode.UNKNOWN,
     InvalidJobError: ExitCode.REFUSED,

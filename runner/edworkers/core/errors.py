@@ -58,3 +58,27 @@ class StorageUnavailableError(StorageError):
 
 class DatabaseUnavailableError(EdworkersError):
     """PostgreSQL can't be reached or doesn't answer: to be tried again."""
+
+
+class MigrationError(EdworkersError):
+    """A database that can't be brought up to date as it is."""
+
+
+class LedgerError(EdworkersError):
+    """A ledger that can't be written in the database as it is."""
+
+
+class AddressRefusedError(EdworkersError):
+    """An address of a stranger's choice that is not on the internet, and in no network that is allowed."""
+
+
+class MailUnavailableError(EdworkersError):
+    """A mail server that can't be reached, or wouldn't talk: nothing was sent, and it is to be tried again."""
+
+    def __init__(self, message: str, *, kind: str = "connection") -> None:
+        self.kind = kind
+        super().__init__(message)
+
+
+class MailUnknownError(EdworkersError):
+    """A mail server that fell silent after the whole message: it may have been sent, or not."""

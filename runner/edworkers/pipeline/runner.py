@@ -13,13 +13,15 @@ from enum import IntEnum
 from typing import TypeVar
 
 from edworkers.core.errors import QueueUnavailableError
-from edworkers.core.outcome import Failed, Outcome
+from edworkers.core.outcome import Failed, Outcome, service_down
 from edworkers.core.settings import PoolSpec
 from edworkers.core.stats import Stats
 from edworkers.core.verdict import Cancel, Defer, Duplicate, Release, Verdict, judge
 from edworkers.pipeline.budget import Budget
+from edworkers.pipeline.circuits import tell_circuits
 from edworkers.pipeline.claim import Claimed, Handlers, read_delivery
 from edworkers.pipeline.handle import Attempt, End, OpenHandlers
+from edworkers.pipeline.ledger import Ledger
 from edworkers.pipeline.quota import NOTHING, Quota
 from edworkers.pipeline.settle import settlement
 from edworkers.ports import Clock, Cycle, Grant, JobQueue, Lifeline, Limiter, Settlement
@@ -88,6 +90,7 @@ class Runner:
         clock: Clock,
         limiter: Limiter | None = None,
         budget: Budget | None = None,
+        ledger: Ledger | None = None,
         patience: Patience = DEFAULT_PATIENCE,
         roll: Callable[[], float] = random.random,
     ) -> None:
@@ -104,6 +107,7 @@ class Runner:
         self._budget = budget
         if budget is not None:
             budget.on_room = self._quota.open
+        self._ledger = ledger
         self._patience = patience
         self._roll = roll
         self._poke = asyncio.Event()
@@ -248,6 +252,7 @@ class Runner:
         self.stats.cycles += 1
         self._starting -= len(admitting)
         self._note_lost(settlements, cycle)
+        tell_circuits(cycle.circuits, self.pool, self.stats)
         if admitting:
             # Once more: they were let go if Redis was away for long meanwhile.
             self._lifeline.hold({claimed.receipt: claimed.id for claimed in admitting})
@@ -270,6 +275,8 @@ class Runner:
 
     def _note_lost(self, settlements: Sequence[Settlement], cycle: Cycle) -> None:
         self._lifeline.let_go([s.receipt for s in settlements])
+        if self._ledger is not None:
+            self._ledger.settled(settlements, cycle.lost)
         if cycle.lost:
             ids = {s.receipt: s.job_id for s in settlements}
             for receipt in cycle.lost:
@@ -394,7 +401,10 @@ class Runner:
         if attempt.max_attempts != policy.max_attempts:
             policy = policy.model_copy(update={"max_attempts": attempt.max_attempts})
         verdict = judge(outcome, attempt=attempt.attempt, policy=policy, roll=self._roll())
-        self._settle(attempt.claimed, verdict, ran=self._loop.time() - attempt.began, outcome=outcome)
+        ran = self._loop.time() - attempt.began
+        # A service that lets a job run out of time is as good as down.
+        down = attempt.end is End.TIMEOUT or service_down(outcome)
+        self._settle(attempt.claimed, verdict, ran=ran, outcome=outcome, down=down)
 
     def _settle(
         self,
@@ -404,13 +414,20 @@ class Runner:
         started: bool = True,
         ran: float | None = None,
         outcome: Outcome | None = None,
+        down: bool | None = None,
         quiet: bool = False,
     ) -> None:
-        """Settle a job; `ran` is for how many seconds its handler did, and `outcome` what it came to, if it did."""
+        """Settle a job; `ran` is for how many seconds its handler did, and `outcome` what it came to, if it did.
+
+        `down` is what that tells of the service of the job's group.
+        """
         seconds = ran or 0
-        made = settlement(claimed, verdict, queue=self.pool.queue, now=self._clock.now(), started=started, ran=ran)
+        name, now = self.pool.queue, self._clock.now()
+        made = settlement(claimed, verdict, queue=name, now=now, started=started, ran=ran, service_down=down)
         if self._budget is not None:
             self._budget.settle(claimed, outcome)
+        if self._ledger is not None:
+            self._ledger.note(claimed, made, now=now, ran=ran)
         self._settlements.append(made)
         self.stats.settled[made.verb] += 1
         if ran is not None:

@@ -1,6 +1,7 @@
 """From a verdict to the settlement that is written to the queue."""
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -11,16 +12,25 @@ from edworkers.core.verdict import Ack, Bury, Cancel, Defer, Duplicate, Release,
 from edworkers.pipeline.claim import Claimed
 from edworkers.ports import Settlement
 
-_LONGEST_ID = 128
+_ID = re.compile(r"[!-~]{1,128}")
 _LONGEST_TEXT = 16_384
+_TEXTS = ("message", "answer")
 
 
 def settlement(
-    claimed: Claimed, verdict: Verdict, *, queue: str, now: int, started: bool = True, ran: float | None = None
+    claimed: Claimed,
+    verdict: Verdict,
+    *,
+    queue: str,
+    now: int,
+    started: bool = True,
+    ran: float | None = None,
+    service_down: bool | None = None,
 ) -> Settlement:
     """Write a verdict on a claimed job as a settlement.
 
-    `now` is in Unix ms; `ran` is for how many seconds the handler did, None where it was not asked.
+    `now` is in Unix ms; `ran` is for how many seconds the handler did, None where it was not asked; `service_down` is
+    what the attempt tells of the service of the job's group.
     """
     failed = claimed.entry.attempts
     more: dict[str, Any] = {}
@@ -51,6 +61,7 @@ def settlement(
         unique_key=claimed.unique_key,
         seconds=ran or 0,
         started=started,
+        service_down=service_down,
         **more,
     )
 
@@ -77,8 +88,8 @@ VERBS: dict[type[Any], str] = {
 
 
 def _error(error: dict[str, Any]) -> bytes:
-    """Write an error so that it can always be kept: of a long message the beginning, of a traceback the end."""
-    short = {**error, "message": error["message"][:_LONGEST_TEXT]}
+    """Write an error so that it can always be kept: of a long text the beginning, of a traceback the end."""
+    short = {name: value[:_LONGEST_TEXT] if name in _TEXTS else value for name, value in error.items()}
     if "traceback" in error:
         short["traceback"] = error["traceback"][-_LONGEST_TEXT:]
     try:
@@ -99,11 +110,13 @@ def _follow_up(parent: Claimed, index: int, follow: FollowUp, queue: str, now: i
 
     The parent's queue is in it, too: jobs of two queues may have one id.
     """
-    job_id = f"{parent.id}.{queue}.{follow.queue}" + (f".{index}" if index else "")
-    if len(job_id) > _LONGEST_ID:
+    part = str(index or "") if follow.key is None else f"-{follow.key}"
+    job_id = f"{parent.id}.{queue}.{follow.queue}" + (f".{part}" if part else "")
+    if not _ID.fullmatch(job_id):
         job_id = hashlib.sha256(job_id.encode()).hexdigest()
     envelope: dict[str, Any] = {
         "id": job_id,
+        **({} if follow.type is None else {"type": follow.type}),
         "source": f"edworkers/{queue}",
         "time": datetime.fromtimestamp(now / 1000, UTC).isoformat(),
         "data": follow.data,

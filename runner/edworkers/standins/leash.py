@@ -13,17 +13,29 @@ from collections.abc import Sequence
 _PR_SET_PDEATHSIG = 1
 
 
-def leashed(*command: str) -> tuple[str, ...]:
-    """Give the command line that runs `command` for as long as this process lives."""
-    return (sys.executable, "-IS", __file__, str(os.getpid()), *command)
+def leashed(
+    *command: str, ends_by: signal.Signals = signal.SIGTERM, user: tuple[int, int] | None = None
+) -> tuple[str, ...]:
+    """Give the command line that runs `command` for as long as this process lives.
+
+    `ends_by` is the signal that it gets when this process is gone; `user` the ids of the user and group that it
+    becomes, which only root may ask for.
+    """
+    how = ":".join(str(number) for number in (os.getpid(), int(ends_by), *(user or ())))
+    return (sys.executable, "-IS", __file__, how, *command)
 
 
 def main(words: Sequence[str]) -> None:
-    """Become the program; `words` are the starter's process id and the program's command line."""
-    starter, *command = words
+    """Become the program; `words` are how (as `leashed` writes it) and the program's command line."""
+    how, *command = words
+    starter, ends_by, *user = map(int, how.split(":"))
+    if user:
+        os.setgroups([])
+        os.setgid(user[1])
+        os.setuid(user[0])
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != int(starter):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ends_by)  # after the user: a change of it takes this back
+        if os.getppid() != starter:
             sys.exit("the process that asked for this is gone")
     os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
 

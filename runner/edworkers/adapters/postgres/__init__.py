@@ -1,0 +1,1 @@
+"""PostgreSQL: where it is and how it is spoken to, the migrations, and the ledger."""
