@@ -24,7 +24,11 @@ demo: system  ## the main job, from LPUSH to answer, retries and dead letters
 dev: system  ## everything on this machine, from the manifests in manifests/examples
 	$(V)/edworkers dev
 
-test: system  ## every test, against real servers that the tests start
+MOTO := .venv-moto/.complete
+$(MOTO): requirements/moto.txt
+	$(PYTHON) scripts/moto.py
+
+test: system $(MOTO)  ## every test, against real servers that the tests start
 	$(V)/python -m pytest -n 2 -q tests --ignore=tests/chart --ignore=tests/cluster
 	$(V)/python -m pytest -q -p no:randomly --cov --cov-report=term:skip-covered tests/unit
 
@@ -80,3 +84,4 @@ lock: $(SETUP)  ## pin the dependencies anew, with hashes and without an index; 
 	$(LOCK) --constraint requirements.txt --extra ai --extra webhook --extra scheduled pyproject.toml -o requirements/documents.txt
 	$(LOCK) --constraint requirements.txt --extra operator pyproject.toml -o requirements/operator.txt
 	echo hatchling | $(LOCK) --constraint requirements.txt - -o requirements/build.txt
+	printf '%s\n' 'moto[s3]>=5' flask flask-cors | $(LOCK) - -o requirements/moto.txt

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from edworkers.standins import redis as redis_standin
 from edworkers.standins.redis import RedisServer
 
-pytest_plugins: tuple[str, ...] = ()
+pytest_plugins: tuple[str, ...] = ("tests.servers.mailbox", "tests.servers.storage", "tests.servers.postgres")
 
 # Run in the background, as by nohup, this process and all that it starts would be deaf to Ctrl-C, which tests send.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

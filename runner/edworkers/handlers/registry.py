@@ -16,6 +16,9 @@ from edworkers.ports import Handler, HandlerModule
 PLATFORM = {
     "ai": "edworkers.handlers.ai",
     "webhook": "edworkers.handlers.webhook",
+    "document": "edworkers.handlers.document",
+    "email": "edworkers.handlers.email",
+    "scheduled": "edworkers.handlers.scheduled",
 }
 """Queue to module, for the kinds of work that come with edworkers."""
 
