@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edworkers.cli import operator_commands, producer_commands
+from edworkers.cli import database_commands, mail_commands, operator_commands, producer_commands
 from edworkers.cli.exits import epilog
 
 app = typer.Typer(
@@ -112,6 +112,9 @@ def dev(
     processes: Annotated[
         int | None, typer.Option(min=1, help="how many processes for each queue (EDWORKERS_PROCESSES, PM2_INSTANCES)")
     ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="leave a queue out, such as one whose programs are not installed here")
+    ] = None,
 ) -> None:
     """Run everything on this machine: Redis, runners, and stand-ins for what is not configured."""
     from edworkers import pools
@@ -120,7 +123,7 @@ def dev(
 
     env = pools.read_environment()
     count = process_count(env, processes)
-    plan = plan_dev(manifests or [], env, port=port, reload=reload, processes=count)
+    plan = plan_dev(manifests or [], env, port=port, reload=reload, processes=count, without=without or [])
     from edworkers.cli.dev.run import run_dev  # after the plan, which says what is not installed
 
     raise typer.Exit(run_dev(plan))
@@ -143,3 +146,5 @@ def demo(
 
 app.add_typer(producer_commands.commands)
 app.add_typer(operator_commands.commands)
+app.add_typer(database_commands.commands)
+app.add_typer(mail_commands.commands)

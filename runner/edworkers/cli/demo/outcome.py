@@ -6,6 +6,7 @@ from typing import Any
 
 from edworkers.cli.demo.cases import Case, Ending, Scenario
 from edworkers.cli.demo.check import Seen, check, ending_of, text_of
+from edworkers.cli.demo.outputs.step import Proof
 from edworkers.ports import Depths, JobRecord, Usage
 
 
@@ -34,6 +35,8 @@ class Outcome:
     dead: tuple[JobRecord, ...]
     depths: Mapping[str, Depths]
     usage: tuple[Usage, ...]
+    proofs: tuple[Proof, ...]
+    """What the other queues made, each looked at."""
     wrong: tuple[str, ...]
     """What is wrong with the whole."""
     seconds: float
@@ -41,11 +44,13 @@ class Outcome:
     @property
     def is_well(self) -> bool:
         """Whether everything ended as it should."""
-        return not self.wrong and not any(row.wrong for row in self.rows)
+        return not self.wrong and not any(each.wrong for each in (*self.rows, *self.proofs))
 
     def faults(self) -> list[str]:
         """Name everything that is wrong."""
-        return [f"{row.case.name}: {fault}" for row in self.rows for fault in row.wrong] + list(self.wrong)
+        of_rows = [f"{row.case.name}: {fault}" for row in self.rows for fault in row.wrong]
+        of_proofs = [f"{proof.step.name}: {fault}" for proof in self.proofs for fault in proof.wrong]
+        return [*of_rows, *of_proofs, *self.wrong]
 
     def as_json(self) -> dict[str, Any]:
         """Give it all for programs."""
@@ -54,6 +59,7 @@ class Outcome:
             "seconds": round(self.seconds, 3),
             "faults": self.faults(),
             "jobs": [_row_as_json(row) for row in self.rows],
+            "outputs": [proof.as_json() for proof in self.proofs],
             "answer": text_of(self.main.record) if self.main is not None and self.main.record is not None else None,
             "webhook": self.main.deliveries[0].as_json() if self.main is not None and self.main.deliveries else None,
             "dead": [{"queue": dead.queue, "id": dead.id, "error": dead.error} for dead in self.dead],
@@ -86,7 +92,9 @@ def make_row(case: Case, seen: Seen | None, before_replay: Seen | None = None) -
     return Row(case, (ending_of(before_replay), ending_of(seen)), seen.seconds, wrong)
 
 
-def faults_of_whole(scenario: Scenario, depths: Mapping[str, Depths], dead: Sequence[JobRecord]) -> Iterator[str]:
+def faults_of_whole(
+    scenario: Scenario, proofs: Sequence[Proof], depths: Mapping[str, Depths], dead: Sequence[JobRecord]
+) -> Iterator[str]:
     """Say what is wrong with the queues as a whole: everything is over, and nothing is there that nobody pushed."""
     for queue, depth in depths.items():
         left = depth.pending + depth.inflight + depth.delayed
@@ -99,5 +107,6 @@ def faults_of_whole(scenario: Scenario, depths: Mapping[str, Depths], dead: Sequ
         yield "queue ai: the job of the killed runner was not taken back"
     endings = [case.replayed or case.ending for case in scenario.all]
     expected = sum((ending.state == "dead") + (ending.webhook == "dead") for ending in endings)
+    expected += sum(proof.step.state == "dead" for proof in proofs)
     if len(dead) != expected:
         yield f"dead letters: there should be {expected}, there are {len(dead)}"

@@ -9,13 +9,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from edworkers.cli.demo.cases import Case, Scenario, make_scenario
 from edworkers.cli.demo.check import Seen, is_over
 from edworkers.cli.demo.outcome import Outcome, faults_of_whole, make_row
+from edworkers.cli.demo.outputs.play import QUEUES, groups, write_files
+from edworkers.cli.demo.outputs.step import Proof, Step, prove
 from edworkers.cli.demo.show import Show
 from edworkers.cli.demo.world import World, demo_pools, make_world
 from edworkers.cli.local import stop_on_signals, unless_stopped
+from edworkers.ports import JobRecord
 
-_DEADLINE_SECONDS = 90.0
+_DEADLINE_SECONDS = 240.0
 _SECONDS_A_JOB = 0.5
 _LOOK_SECONDS = 0.1
+_FOLLOW_UP_SECONDS = 20.0
+"""How long to wait for what comes by further jobs."""
 _STOPPED = 130
 
 
@@ -54,13 +59,14 @@ class Demo:
         self._began = began
         self._seen: dict[str, Seen] = {}
         self._before_replay: dict[str, Seen] = {}
+        self._proofs: list[Proof] = []
 
     async def play(self, deadline_seconds: float) -> Outcome:
         """Play all of it; what isn't over by the deadline is named in the outcome. Raises RunnerEndedError."""
         self._show.begins(self._world, self._scenario)
         try:
             async with asyncio.timeout(deadline_seconds):
-                for act in (self._main_job, self._lost_runner, self._all_the_others, self._replay):
+                for act in (self._main_job, self._lost_runner, self._all_the_others, self._replay, self._outputs):
                     await act()
         except TimeoutError:
             return await self._outcome(f"not everything was over after {deadline_seconds:g} s")
@@ -74,7 +80,10 @@ class Demo:
         self._show.command(self._world, main)
         await self._push(main)
         await self._until_over([main])
-        self._show.answer(self._seen[main.name])
+        seen = self._seen[main.name]
+        self._show.answer(seen)
+        told = json.dumps([delivery.as_json() for delivery in seen.deliveries], indent=2)
+        (self._world.place.folder / "delivery.json").write_text(told + "\n", encoding="utf-8")
 
     async def _lost_runner(self) -> None:
         killed = self._scenario.killed
@@ -102,6 +111,36 @@ class Demo:
             self._before_replay[case.name] = self._seen.pop(case.name)
             await self._world.queues["ai"].control.replay(case.name)
             await self._until_over([case])
+
+    async def _outputs(self) -> None:
+        """Let the other queues make something, and look at each thing that they made."""
+        write_files(self._world.place.folder)
+        for queue in QUEUES:
+            await self._world.start_runner(queue, self._show.event)
+        async for title, steps in groups(self._world.place):
+            self._show.act(title)
+            for step in steps:
+                await self._world.push_job(step.queue, step.job)
+            for step in steps:
+                proof = await self._prove(step)
+                self._proofs.append(proof)
+                self._show.proof(proof, self._world.place)
+
+    async def _prove(self, step: Step) -> Proof:
+        control = self._world.queues[step.queue].control
+        found: list[JobRecord | None] = [None]
+
+        async def is_over() -> bool:
+            found[0] = await control.find(step.name)
+            return found[0] is not None and found[0].state.is_final
+
+        await self._poll(is_over)
+        proof = await prove(step, self._world.place, found[0])
+        deadline = time.monotonic() + _FOLLOW_UP_SECONDS
+        while step.later and proof.ended_well and proof.wrong and time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK_SECONDS)
+            proof = await prove(step, self._world.place, found[0])
+        return proof
 
     async def _push(self, case: Case) -> None:
         await self._world.push(case)
@@ -152,6 +191,7 @@ class Demo:
             dead=tuple(dead),
             depths=depths,
             usage=tuple(await world.queues["ai"].usage()),
-            wrong=(*wrong, *faults_of_whole(scenario, depths, dead)),
+            proofs=tuple(self._proofs),
+            wrong=(*wrong, *faults_of_whole(scenario, self._proofs, depths, dead)),
             seconds=time.monotonic() - self._began,
         )

@@ -1,6 +1,7 @@
 """What the demo prints: a line for each thing that happens, then tables of how everything ended."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -16,13 +17,16 @@ from rich.text import Text
 from edworkers.cli.demo.cases import Case, Ending, Scenario
 from edworkers.cli.demo.check import Seen, text_of
 from edworkers.cli.demo.outcome import Outcome, Row
-from edworkers.cli.demo.world import FIRST_WAIT_SECONDS, LEASE_SECONDS, World
+from edworkers.cli.demo.outputs.play import QUEUES as OTHER_QUEUES
+from edworkers.cli.demo.outputs.step import Place, Proof
+from edworkers.cli.demo.world import FIRST_WAIT_SECONDS, LEASE_SECONDS, OUTPUTS, World
 from edworkers.cli.dev.show import limits, push_command
 from edworkers.cli.local import own_command
 from edworkers.core.keys import QueueKeys
 from edworkers.handlers.registry import pool_for_queue
 
 _PIPED_WIDTH = 120
+_VERBS = {"ai": "answered", "webhook": "delivered", "document": "converted", "email": "sent"}
 _STYLES = {
     "job.done": "green",
     "job.retried": "yellow",
@@ -98,14 +102,30 @@ class Show:
         case = self._names.get(str(event.get("job")))
         if what not in _STYLES or (case is not None and case.in_short and what == "job.done"):
             return
-        name = str(event["job"]) if case is not None else "a job without an id"
+        has_name = case is not None or event.get("queue") in OTHER_QUEUES
+        name = str(event.get("job")) if has_name else "a job without an id"
         self.say(_words(what, event, name), _STYLES[what])
+
+    def proof(self, proof: Proof, place: Place) -> None:
+        """Show what an output came to."""
+        step, error = proof.step, (proof.record.error or {}) if proof.record is not None else {}
+        if proof.wrong:
+            self.say(f"{step.name}: {step.shows}: WRONG: {'; '.join(proof.wrong)}", "bold red")
+        elif step.state == "dead":
+            self.say(
+                f"{step.name}: {step.shows}: buried, as it should be: {' '.join(str(error.get('message')).split())}"
+            )
+        else:
+            where = f" ({relative(place, step.output)})" if step.output else ""
+            self.say(f"{step.name}: {step.shows}: looked at, and right{where}", "bold green")
 
     def outcome(self, outcome: Outcome) -> None:
         """Show how everything ended."""
         self._console.print()
         self._console.print(Rule("How every job ended"))
         self._console.print(_jobs(outcome.rows))
+        self._console.print(Rule("What the other queues made, each looked at"))
+        self._console.print(_outputs(outcome))
         self._console.print(Rule("Dead letters, with every fault"))
         self._console.print(_dead(outcome, self._names_by_payload()))
         self._console.print(Rule("Queues"))
@@ -120,8 +140,11 @@ class Show:
 
     def _verdict(self, outcome: Outcome) -> None:
         if outcome.is_well:
-            text = f"All {len(outcome.rows)} jobs ended as they should, in {outcome.seconds:.1f} s."
-            self._console.print(text, style="bold green")
+            jobs = len(outcome.rows) + len(outcome.proofs)
+            self._console.print(
+                f"All {jobs} jobs ended as they should, in {outcome.seconds:.1f} s.", style="bold green"
+            )
+            self._console.print(f"What they made stays in {OUTPUTS} until the next demo.")
             return
         self._console.print("Not everything ended as it should:", style="bold red")
         for fault in outcome.faults():
@@ -162,7 +185,7 @@ def _words(what: str, event: dict[str, Any], name: str) -> str:
         case "runner.started":
             return f"a runner for {event['queue']} is there, {event['concurrency']} at once"
         case "job.done":
-            verb = "delivered" if event["queue"] == "webhook" else "answered"
+            verb = _VERBS.get(event["queue"], "done")
             return f"{name}: {verb} at attempt {event['attempt']}, {event['seconds']:.2f} s"
         case "job.retried":
             return f"{name}: attempt {event['attempt']} failed, again in {wait:.1f} s: {reason}"
@@ -228,6 +251,21 @@ def _add_many(table: Table, rows: Sequence[Row]) -> None:
         f"{slowest:.2f} s",
         Text("ok", "green") if well else Text("WRONG", "bold red"),
     )
+
+
+def _outputs(outcome: Outcome) -> Table:
+    table = Table("job", "queue", "what it shows", "look at", "", box=None, padding=(0, 1))
+    for proof in outcome.proofs:
+        step = proof.step
+        where = f"{OUTPUTS / step.output}" if step.output else ""
+        verdict = Text("WRONG", "bold red") if proof.wrong else Text("ok", "green")
+        table.add_row(Text(step.name, "bold"), step.queue, step.shows, where, verdict)
+    return table
+
+
+def relative(place: Place, output: str) -> str:
+    """Name an output as it is reached from here."""
+    return os.path.relpath(place.folder / output)
 
 
 def _dead(outcome: Outcome, names: dict[bytes, str]) -> Table:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -11,27 +12,34 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
+from pydantic_core import to_json
 
 from edworkers import compose
 from edworkers.cli.demo.cases import Case
 from edworkers.cli.demo.check import Seen
+from edworkers.cli.demo.outputs.step import Place
 from edworkers.cli.demo.runners import OnEvent, RunnerProcess, stop_all
 from edworkers.cli.local import STANDIN_KEY, made_up_secret, runner_environment
+from edworkers.core.errors import SettingsError
 from edworkers.core.keys import QueueKeys
 from edworkers.core.manifest import API_VERSION, KIND
 from edworkers.core.settings import PoolSpec
 from edworkers.handlers import registry
 from edworkers.ports import Depths, JobRecord
+from edworkers.standins import postgres as postgres_standin
 from edworkers.standins import redis as redis_standin
 from edworkers.standins.gemini import GeminiStandin
 from edworkers.standins.inbox import InboxStandin
+from edworkers.standins.mailbox import Mailbox
 from edworkers.standins.redis import RedisServer
 
-QUEUES = ("ai", "webhook")
+QUEUES = ("ai", "webhook", "document", "email", "scheduled")
 FIRST_WAIT_SECONDS = 0.2
 LEASE_SECONDS = 5.0
 
-_OWN = ("REDIS_", "GEMINI_", "GOOGLE_", "WEBHOOK_", "EDWORKERS_", "PM2_")
+_OWN = ("REDIS_", "GEMINI_", "GOOGLE_", "WEBHOOK_", "EDWORKERS_", "PM2_", "SMTP_", "MAIL_", "DKIM_", "DOCUMENT_")
+_OWN_TOO = ("NEON_DATABASE_URL", "DATABASE_URL", "BACKUP_DATABASE_URL", "TOKEN_TABLES", "STORAGE_FOLDER", "PGSERVICE")
+OUTPUTS = Path(".edworkers") / "demo"
 _MOST_DEAD = 1000
 _SPARE_QUESTIONS = 20
 
@@ -63,6 +71,7 @@ class World:
     redis: RedisServer
     gemini: GeminiStandin
     inbox: InboxStandin
+    place: Place
     queues: dict[str, compose.OpenQueue]
     env: Mapping[str, str]
     runners: list[RunnerProcess] = field(default_factory=list[RunnerProcess])
@@ -82,16 +91,20 @@ class World:
             verb = b"RPUSH" if case.urgent else b"LPUSH"
             await push(self.redis.port, verb, QueueKeys("ai").pending, case.payload)
 
+    async def push_job(self, queue: str, job: Mapping[str, Any]) -> None:
+        """Push a job on another queue."""
+        await push(self.redis.port, b"LPUSH", QueueKeys(queue).pending, to_json(job))
+
     def was_pushed(self, case: Case) -> bool:
         """Whether this case's turn has come."""
         return case.name in self._pushed
 
     async def depths(self) -> dict[str, Depths]:
-        """Count both queues."""
+        """Count every queue."""
         return {name: await queue.control.depths() for name, queue in self.queues.items()}
 
     async def dead(self) -> list[JobRecord]:
-        """List the dead letters of both queues."""
+        """List the dead letters of every queue."""
         letters = [await queue.control.dead(0, _MOST_DEAD) for queue in self.queues.values()]
         return [record for of_queue in letters for record in of_queue]
 
@@ -142,7 +155,10 @@ async def push(port: int, verb: bytes, key: str, payload: bytes) -> None:
 
 @asynccontextmanager
 async def make_world(pools: Mapping[str, PoolSpec]) -> AsyncGenerator[World]:
-    """Start Redis and the stand-ins; runners are started as the demo goes on, and all is ended with the block."""
+    """Start the servers and stand-ins; runners are started as the demo goes on, and all is ended with the block.
+
+    Only the outputs stay, in a folder that is made anew each time. Raises SettingsError.
+    """
     secret = made_up_secret()
     with TemporaryDirectory(prefix="edworkers-demo-") as name:
         folder = Path(name)
@@ -152,14 +168,29 @@ async def make_world(pools: Mapping[str, PoolSpec]) -> AsyncGenerator[World]:
             redis_standin.serve() as redis,
             GeminiStandin.serve() as gemini,
             InboxStandin.serve(secret=secret) as inbox,
+            _make_place() as place,
         ):
-            env = _environment(redis.url, gemini.url, secret)
+            env = _environment(redis.url, gemini.url, secret, place)
             async with compose.open_queues(list(pools.values()), env) as queues:
-                world = World(folder, redis, gemini, inbox, {queue.spec.queue: queue for queue in queues}, env)
+                by_name = {queue.spec.queue: queue for queue in queues}
+                world = World(folder, redis, gemini, inbox, place, by_name, env)
                 try:
                     yield world
                 finally:
                     await stop_all(world.runners)
+
+
+@asynccontextmanager
+async def _make_place() -> AsyncGenerator[Place]:
+    outputs = OUTPUTS.absolute()
+    shutil.rmtree(outputs, ignore_errors=True)
+    try:
+        (outputs / "mails").mkdir(parents=True)
+        (outputs.parent / ".gitignore").write_text("*\n", encoding="ascii")
+    except OSError as error:
+        raise SettingsError("there is no place for the outputs:", [f"{outputs}: {error.strerror}"]) from error
+    async with Mailbox.serve(folder=outputs / "mails") as mailbox, postgres_standin.serve() as postgres:
+        yield Place(outputs, mailbox, postgres)
 
 
 def _manifest(spec: PoolSpec) -> str:
@@ -167,13 +198,23 @@ def _manifest(spec: PoolSpec) -> str:
     return yaml.safe_dump({"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": spec.queue}, "spec": settings})
 
 
-def _environment(redis: str, gemini: str, secret: str) -> dict[str, str]:
+def _environment(redis: str, gemini: str, secret: str, place: Place) -> dict[str, str]:
     """Leave out everything that is set for other queues than the demo's own."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(_OWN) and not name.endswith("_WORKER_CONCURRENCY")
+        if not name.startswith(_OWN) and name not in _OWN_TOO and not name.endswith("_WORKER_CONCURRENCY")
     }
     return runner_environment(
-        kept, REDIS_URL=redis, GEMINI_API_KEY=STANDIN_KEY, GEMINI_BASE_URL=gemini, WEBHOOK_SECRET=secret
+        kept,
+        REDIS_URL=redis,
+        GEMINI_API_KEY=STANDIN_KEY,
+        GEMINI_BASE_URL=gemini,
+        WEBHOOK_SECRET=secret,
+        WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8",
+        MAIL_FROM="The school <school@school.example>",
+        NEON_DATABASE_URL=place.postgres.url,
+        STORAGE_FOLDER=str(place.folder),
+        REPORTS_FOLDER=str(place.folder / "reports"),
+        **place.mailbox.env,
     )

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edworkers import pools
-from edworkers.cli.local import STANDIN_KEY, check_packages, is_free, made_up_secret
+from edworkers.cli.local import HOST, STANDIN_KEY, check_packages, is_free, made_up_secret
 from edworkers.core.errors import SettingsError
 from edworkers.core.settings import PoolSpec
 from edworkers.handlers import registry
 
 USUAL_FOLDER = Path("manifests/examples")
 USUAL_PORT = 6379
+MAILBOX_PORT = 2525
+SENDER = "edworkers dev <dev@school.example>"
 _UNSIGNED = "none"
 
 
@@ -54,6 +56,16 @@ class Plan:
         return self.serves("ai") and "GEMINI_API_KEY" in self.made_up and "GEMINI_BASE_URL" not in self.env
 
     @property
+    def has_mailbox(self) -> bool:
+        """Whether mails go to a mailbox of dev's own."""
+        return self.serves("email") and "SMTP_URL" in self.made_up
+
+    @property
+    def has_own_database(self) -> bool:
+        """Whether a PostgreSQL of dev's own is started."""
+        return self.serves("scheduled") and "NEON_DATABASE_URL" in self.made_up
+
+    @property
     def inbox_secret(self) -> str:
         """With what the inbox checks signatures."""
         secret = self.env["WEBHOOK_SECRET"].split()[0]
@@ -61,14 +73,23 @@ class Plan:
 
 
 def plan_dev(
-    manifests: Sequence[Path], env: Mapping[str, str], *, port: int | None, reload: bool, processes: int
+    manifests: Sequence[Path],
+    env: Mapping[str, str],
+    *,
+    port: int | None,
+    reload: bool,
+    processes: int,
+    without: Sequence[str] = (),
 ) -> Plan:
-    """Read the manifests (files or folders) and decide. Raises SettingsError with every fault of everything."""
+    """Read the manifests (files or folders) and decide; the queues `without` are left out.
+
+    Raises SettingsError with every fault of everything.
+    """
     faults: list[str] = []
     paths = _manifests_in(manifests, faults)
-    found = _read_all(paths, faults) if paths or faults else _built_in()
+    found = _leave_out(_read_all(paths, faults) if paths or faults else _built_in(), without, faults)
     set_up = {name: value for name, value in env.items() if value.strip()}
-    made_up = {name: value for name, value in _made_up().items() if name not in set_up}
+    made_up = {name: value for name, value in _made_up(set_up).items() if name not in set_up}
     completed = {**set_up, **made_up}
     own_port = _own_port(set_up, port, faults)
     running = [(spec, path) for spec, path in found if not spec.suspend]
@@ -88,8 +109,22 @@ def plan_dev(
     )
 
 
-def _made_up() -> dict[str, str]:
-    return {"GEMINI_API_KEY": STANDIN_KEY, "WEBHOOK_SECRET": made_up_secret()}
+def _made_up(env: Mapping[str, str]) -> dict[str, str]:
+    """Give what takes the place of what is not set; dev's own servers and folder have theirs when they are there."""
+    made_up = {"GEMINI_API_KEY": STANDIN_KEY, "WEBHOOK_SECRET": made_up_secret(), "MAIL_FROM": SENDER}
+    if "SMTP_HOST" not in env:
+        made_up |= {"SMTP_URL": f"smtp://{HOST}:{MAILBOX_PORT}"} | ({} if "SMTP_URL" in env else {"SMTP_TLS": "none"})
+    if "DATABASE_URL" not in env:
+        made_up["NEON_DATABASE_URL"] = f"postgresql://{HOST}/postgres"
+    return made_up | {"STORAGE_FOLDER": str(Path.cwd()), "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8"}
+
+
+def _leave_out(
+    found: list[tuple[PoolSpec, Path | None]], without: Sequence[str], faults: list[str]
+) -> list[tuple[PoolSpec, Path | None]]:
+    queues = [spec.queue for spec, _ in found]
+    faults += [f"--without: {queue!r} is none of: {', '.join(queues)}" for queue in without if queue not in queues]
+    return [(spec, path) for spec, path in found if spec.queue not in without]
 
 
 def _manifests_in(given: Sequence[Path], faults: list[str]) -> list[Path]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from edworkers.adapters.redis.address import redis_url
-from edworkers.cli.dev.plan import Plan
-from edworkers.cli.dev.redis import own_redis
-from edworkers.cli.dev.show import Addresses, show_delivery, show_start
+from edworkers.cli.dev.own import MAILS, STORAGE, own_folder, own_postgres, own_redis
+from edworkers.cli.dev.plan import MAILBOX_PORT, Plan
+from edworkers.cli.dev.show import Addresses, show_delivery, show_mail, show_start
 from edworkers.cli.local import cancel_on_signals, runner_command, runner_environment
 from edworkers.cli.run import run_options
 from edworkers.cli.supervise import Program, Supervisor, reload_on_change
@@ -36,6 +36,7 @@ async def _run(plan: Plan) -> int:
     cancel_on_signals()
     try:
         async with AsyncExitStack() as stack:
+            stack.enter_context(own_folder(alone=plan.own_port is not None or plan.has_own_database))
             server = await _start_redis(plan, stack)
             addresses = await _serve_standins(plan, stack, server)
             show_start(plan, addresses)
@@ -62,7 +63,20 @@ async def _serve_standins(plan: Plan, stack: AsyncExitStack, server: RedisServer
                 stack, lambda port: InboxStandin.serve(port=port, secret=secret, on_delivery=show_delivery), _INBOX_PORT
             )
         ).url
-    return Addresses(redis_url(plan.env) if server is None else server.url, gemini, inbox)
+    return Addresses(
+        redis_url(plan.env) if server is None else server.url,
+        gemini,
+        inbox,
+        mailbox=await _serve_mailbox(stack) if plan.has_mailbox else "",
+        database=(await stack.enter_async_context(own_postgres())).url if plan.has_own_database else "",
+    )
+
+
+async def _serve_mailbox(stack: AsyncExitStack) -> str:
+    from edworkers.standins.mailbox import Mailbox
+
+    serve = Mailbox.serve
+    return (await _served(stack, lambda port: serve(port=port, folder=MAILS, on_mail=show_mail), MAILBOX_PORT)).url
 
 
 async def _served(
@@ -77,9 +91,17 @@ async def _served(
 
 def _programs(plan: Plan, addresses: Addresses) -> list[Program]:
     own = {} if plan.own_port is None else {"REDIS_URL": addresses.redis}
-    asked = {"GEMINI_BASE_URL": addresses.gemini} if addresses.gemini else {}
+    stood_in = {
+        "GEMINI_BASE_URL": addresses.gemini,
+        "NEON_DATABASE_URL": addresses.database,
+        "SMTP_URL": addresses.mailbox,
+        "STORAGE_FOLDER": str(STORAGE.absolute()) if "STORAGE_FOLDER" in plan.made_up else "",
+    }
+    asked = {name: address for name, address in stood_in.items() if address}
     drain = plan.env.get("EDWORKERS_DRAIN_SECONDS", _DRAIN_SECONDS)
-    env = runner_environment(plan.env, EDWORKERS_DRAIN_SECONDS=drain, **own, **asked)
+    # What was made up for a server that isn't started leads nowhere.
+    set_up = {name: value for name, value in plan.env.items() if name not in stood_in or name not in plan.made_up}
+    env = runner_environment(set_up, EDWORKERS_DRAIN_SECONDS=drain, **own, **asked)
     return [
         Program(
             f"{served.pool.spec.queue}-{number}",

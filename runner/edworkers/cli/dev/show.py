@@ -11,14 +11,15 @@ from rich.console import Console
 from rich.text import Text
 
 from edworkers.adapters.redis.address import without_password
+from edworkers.cli.dev.own import FOLDER, MAILS, STORAGE, keeps_database
 from edworkers.cli.dev.plan import USUAL_PORT, Plan
-from edworkers.cli.dev.redis import FOLDER
 from edworkers.cli.local import own_command
 from edworkers.core.keys import QueueKeys
 from edworkers.core.settings import PoolSpec, in_short
 
 if TYPE_CHECKING:
     from edworkers.standins.inbox import Delivery
+    from edworkers.standins.mailbox import Mail
 
 _NAME_WIDTH = 10
 _console = Console(highlight=False, soft_wrap=True, markup=False)
@@ -31,6 +32,8 @@ class Addresses:
     redis: str
     gemini: str = ""
     inbox: str = ""
+    mailbox: str = ""
+    database: str = ""
 
 
 def show_start(plan: Plan, addresses: Addresses) -> None:
@@ -75,6 +78,12 @@ def _facts(plan: Plan, addresses: Addresses) -> Iterator[tuple[str, str]]:
     if plan.serves("webhook"):
         yield "webhooks", _secret_fact(plan)
         yield "inbox", f"what is sent to {addresses.inbox}/inbox, or any path there, is checked and shown below"
+    if plan.serves("email"):
+        yield "mails", _mail_fact(addresses)
+    if plan.serves("document") or plan.serves("scheduled"):
+        yield "files", _storage_fact(plan)
+    if plan.serves("scheduled"):
+        yield "database", _database_fact(addresses)
     if plan.reload:
         yield "reload", f"runners start anew when a Python file below {Path.cwd()} changes (--no-reload: they don't)"
 
@@ -106,6 +115,27 @@ def _secret_fact(plan: Plan) -> str:
     if plan.env["WEBHOOK_SECRET"].strip() == "none":
         return "WEBHOOK_SECRET is none: sent unsigned"
     return "signed with WEBHOOK_SECRET"
+
+
+def _mail_fact(addresses: Addresses) -> str:
+    if addresses.mailbox:
+        return f"no SMTP server is set: what is sent is kept in {MAILS} and goes nowhere else ({addresses.mailbox})"
+    return "SMTP_URL or SMTP_HOST is set: mails are sent, and arrive"
+
+
+def _storage_fact(plan: Plan) -> str:
+    if "STORAGE_FOLDER" in plan.made_up:
+        return f"file:///… is below {STORAGE.absolute()}"
+    return f"file:///… is below STORAGE_FOLDER, {plan.env['STORAGE_FOLDER']}"
+
+
+def _database_fact(addresses: Addresses) -> str:
+    if not addresses.database:
+        return "NEON_DATABASE_URL or DATABASE_URL is set, so that one is used, and none is started"
+    kept = (
+        f"is kept in {FOLDER}/postgres" if keeps_database() else "goes when dev ends, as PostgreSQL can't run as root"
+    )
+    return f"started here, with edworkers' own tables; it {kept}\n{addresses.database}"
 
 
 def _example(plan: Plan, addresses: Addresses) -> tuple[str, str] | None:
@@ -145,6 +175,14 @@ def show_delivery(delivery: "Delivery") -> None:
         signature,
         f"  job {job_of(delivery)}  answered {delivery.status}",
     )
+    _console.print(line)
+
+
+def show_mail(mail: "Mail") -> None:
+    """Print one line for a mail that arrived."""
+    told = mail.as_json()
+    where = in_short(str(told["path"] or ""))
+    line = Text.assemble(("mail arrived", "bold"), f"  to {in_short(', '.join(mail.recipients))}  {where}")
     _console.print(line)
 
 
