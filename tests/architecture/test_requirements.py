@@ -16,6 +16,8 @@ OF_IMAGES = {
     "operator": ("operator",),
 }
 """Each image, and the extras that are in it."""
+OTHERS = {"build", "moto"}
+"""What builds the package, and the server in place of S3, which has an environment of its own."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 PIN = re.compile(r"([a-z0-9-]+)==([^\s;]+)( ; [^\\]+)?((\s+--hash=sha256:[0-9a-f]{64})+)")
@@ -66,7 +68,7 @@ each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.pare
 @each_file
 def test_every_package_is_pinned_to_one_version_with_its_hashes(file: Path) -> None:
     assert [line for line in pins(file) if not PIN.fullmatch(line)] == []
-    assert names(pins(file)) & {"redis", "hatchling"}
+    assert names(pins(file)) & {"redis", "hatchling", "moto"}
 
 
 @each_file
@@ -80,8 +82,8 @@ def test_everything_that_the_project_asks_for_is_pinned() -> None:
     assert names(asked) - {PROJECT["project"]["name"]} - names(PINS) == set()
 
 
-def test_every_file_of_an_image_is_known() -> None:
-    assert [file.stem for file in FILES[1:]] == sorted([*OF_IMAGES, "build"])
+def test_every_file_is_known() -> None:
+    assert [file.stem for file in FILES[1:]] == sorted([*OF_IMAGES, *OTHERS])
 
 
 @pytest.mark.parametrize("image", [*OF_IMAGES, "build"])
@@ -104,3 +106,8 @@ def test_no_image_has_what_only_developing_or_building_needs(image: str) -> None
 
 def test_what_builds_the_package_is_pinned() -> None:
     assert names(TO_BUILD) - names(pins(ROOT / "requirements" / "build.txt")) == set()
+
+
+def test_the_server_in_place_of_s3_stays_out_of_what_is_developed_with() -> None:
+    assert "moto" not in names(PINS)
+    assert names(pins(ROOT / "requirements" / "moto.txt")) >= {"moto", "boto3", "flask"}

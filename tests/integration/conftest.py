@@ -4,7 +4,9 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+from tests.integration.document_desk import Desk
 from tests.integration.processes import Programs, Queue
+from tests.servers.storage import StorageFolder
 
 
 @pytest.fixture
@@ -19,3 +21,11 @@ async def queue(redis_url: str) -> AsyncGenerator[Queue]:
     seen = Queue(redis_url, redis_url)
     yield seen
     await seen.close()
+
+
+@pytest.fixture
+def desk(storage_folder: StorageFolder, tmp_path: Path) -> Desk:
+    """Where documents are laid to be converted."""
+    work = tmp_path / "work"
+    work.mkdir()
+    return Desk(storage_folder, work)

@@ -15,7 +15,7 @@ from typing import Any, Literal, NoReturn
 import redis
 import redis.asyncio
 
-from edworkers.core.outcome import Deferred, Done, FollowUp
+from edworkers.core.outcome import Deferred, Done, Failed, FollowUp
 from edworkers.core.settings import PoolSpec
 from edworkers.handlers.data import JobData
 from edworkers.ports import Handle, Handler, HandlerModule, JobContext
@@ -39,6 +39,7 @@ class Work(JobData):
         "endless_progress",
         "wrong_outcome",
         "surrogate",
+        "ask_service",
     ] = "succeed"
     seconds: float = 0
     times: int = 0
@@ -131,6 +132,13 @@ async def _surrogate(_work: Work, _context: JobContext) -> Any:
     raise ValueError("half of a pair: \ud83d")
 
 
+async def _ask_service(_work: Work, _context: JobContext) -> Any:
+    """Ask a service that works once the key `service` is set."""
+    async with redis.asyncio.Redis.from_url(os.environ["SIDE_EFFECTS_URL"], protocol=3) as client:
+        works = await client.exists("service")
+    return None if works else Failed("connection", "nobody answers", service_down=True)
+
+
 _WAYS: dict[str, Callable[[Work, JobContext], Awaitable[Any]]] = {
     "succeed": _succeed,
     "sleep": _sleep,
@@ -148,6 +156,7 @@ _WAYS: dict[str, Callable[[Work, JobContext], Awaitable[Any]]] = {
     "endless_progress": _endless_progress,
     "wrong_outcome": _wrong_outcome,
     "surrogate": _surrogate,
+    "ask_service": _ask_service,
 }
 
 

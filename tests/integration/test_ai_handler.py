@@ -74,7 +74,7 @@ async def standin() -> AsyncIterator[GeminiStandin]:
 
 @asynccontextmanager
 async def asking(standin: GeminiStandin, **env: str) -> AsyncIterator[Asker]:
-    async with HANDLER.open({"GEMINI_API_KEY": "any-key", "GEMINI_BASE_URL": standin.url, **env}) as handle:
+    async with HANDLER.opened({"GEMINI_API_KEY": "any-key", "GEMINI_BASE_URL": standin.url, **env}) as handle:
         yield Asker(handle, standin)
 
 
@@ -351,7 +351,7 @@ from edworkers.handlers import ai, registry, webhook
 assert not found_in, found_in
 
 async def main():
-    async with ai.MODULE.handlers[0].open({"GEMINI_API_KEY": "k"}):
+    async with ai.MODULE.handlers[0].opened({"GEMINI_API_KEY": "k"}):
         pass
     assert {"google.genai", "httpx2"} <= found_in.keys()
     assert threading.main_thread() not in found_in.values()

@@ -64,12 +64,14 @@ async def test_the_list_can_be_searched_by_kind_and_by_text_in_message_or_payloa
 
 
 async def test_all_of_a_dead_letter_is_shown_and_none_of_it_steers(shell: CommandLine, jobs: Jobs) -> None:
-    await jobs.dead("bad", EVIL, faults=["url: missing", "event: missing"], traceback="Traceback:\n  boom\x1b[2J")
+    faults = ["url: missing", "event: missing"]
+    await jobs.dead("bad", EVIL, faults=faults, traceback="Traceback:\n  boom\x1b[2J", answer="<h1>no\x1b[2J</h1>")
     ran = await shell.run("dead", "show", "webhook", "bad")
     assert ran.code == 0
     assert "- url: missing\n" in ran.out
     assert "- event: missing\n" in ran.out
     assert "  boom\\x1b[2J" in ran.out
+    assert "<h1>no\\x1b[2J</h1>" in ran.out
     assert '{"id":"bad", \\x1b]0;evil\\x07 \\xff' in ran.out
     assert not {"\x1b", "\x07"} & set(ran.out)
 

@@ -116,12 +116,12 @@ async def test_a_key_of_another_type_is_told_with_what_to_do(
     assert "redis-cli --scan --pattern 'edworkers:{QUEUE}:*' and TYPE, and delete it" in ran.err
 
 
-async def test_groups_that_wait_for_a_limit_are_counted(shell: CommandLine, jobs: Jobs) -> None:
+async def test_groups_that_wait_for_a_limit_or_a_service_are_counted(shell: CommandLine, jobs: Jobs) -> None:
     assert "groupsShut" in await _overview(shell, "webhook")
     await jobs.client.zadd("edworkers:{webhook}:shut", {"a": 1e15})
-    assert "webhook\topen, 1 group waits for a limit\t" in (await shell.run("queues")).out
+    assert "webhook\topen, 1 group waits for a limit or a service\t" in (await shell.run("queues")).out
     await jobs.client.zadd("edworkers:{webhook}:shut", {"b": 1e15, "c": 1e15})
-    assert "webhook\topen, 3 groups wait for a limit\t" in (await shell.run("queues")).out
+    assert "webhook\topen, 3 groups wait for a limit or a service\t" in (await shell.run("queues")).out
     assert (await _overview(shell, "webhook"))["groupsShut"] == 3
 
 

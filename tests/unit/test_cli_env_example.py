@@ -17,7 +17,14 @@ EXAMPLE = ROOT / ".env.example"
 _SETTING = re.compile(r"(?:# )?([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)=")
 _LOOKS_LIKE_A_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 _WORDS_OF_GEMINI = ("handlers/ai/answer.py", "handlers/ai/errors.py", "standins/gemini.py")
-_NOT_OURS = {"NO_PROXY"}
+_NOT_OURS = {
+    "KEY_VALUES_MISMATCH",
+    "LC_ALL",
+    "NO_PROXY",
+    "PGCONNECT_TIMEOUT",
+    "SAL_DISABLE_OPENCL",
+    "SAL_USE_VCLPLUGIN",
+}
 
 
 def _named() -> dict[str, str]:

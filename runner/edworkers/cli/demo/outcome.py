@@ -44,7 +44,7 @@ class Outcome:
     @property
     def is_well(self) -> bool:
         """Whether everything ended as it should."""
-        return not self.wrong and not any(each.wrong for each in (*self.rows, *self.proofs))
+        return not self.faults()
 
     def faults(self) -> list[str]:
         """Name everything that is wrong."""
