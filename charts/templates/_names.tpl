@@ -19,6 +19,7 @@
 {{- define "edworkers.redisName" -}}{{ include "edworkers.fullname" . }}-redis{{- end -}}
 {{- define "edworkers.poolsName" -}}{{ include "edworkers.fullname" . }}-pools{{- end -}}
 {{- define "edworkers.crdUpgradeName" -}}{{ include "edworkers.fullname" . }}-crd-upgrade{{- end -}}
+{{- define "edworkers.migrateName" -}}{{ include "edworkers.fullname" . }}-migrate{{- end -}}
 {{/* Cluster-wide objects carry the namespace, so that two releases of one name don't meet. */}}
 {{- define "edworkers.clusterName" -}}{{ .Release.Namespace }}-{{ include "edworkers.fullname" . }}{{- end -}}
 
@@ -61,6 +62,9 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end -}}
 {{- define "edworkers.runnerImage" -}}
 {{ include "edworkers.imageOf" (list .Values.image.registry .Values.runner.image .Chart.AppVersion) }}
+{{- end -}}
+{{- define "edworkers.documentsImage" -}}
+{{ include "edworkers.imageOf" (list .Values.image.registry .Values.documents.image .Chart.AppVersion) }}
 {{- end -}}
 {{- define "edworkers.redisImage" -}}
 {{ include "edworkers.imageOf" (list "" .Values.redis.bundled.image "7.4") }}

@@ -49,6 +49,7 @@ def test_all_images_come_from_the_registry_that_is_given() -> None:
         "Deployment edworkers-keeper": runner,
         "StatefulSet edworkers-redis": "docker.io/library/redis:7.4",
         "Job edworkers-crd-upgrade": "images.example/school/edworkers-operator:1.2.3",
+        "Job edworkers-migrate": runner,
         "Pod edworkers-test-redis": runner,
         "Pod edworkers-test-operator": "images.example/school/edworkers-operator:1.2.3",
     }

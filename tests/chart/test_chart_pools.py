@@ -5,13 +5,18 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.chart.helm import CHART, ROOT, Manifest, named, of_kind, template
+from tests.chart.helm import CHART, ROOT, Manifest, environment_of, named, of_kind, template
 
 from edworkers_operator.workerpool import read_worker_pool
 
 EXAMPLES = ROOT / "manifests" / "examples"
-KEY = {"gemini": {"existingSecret": "gemini"}}
-OFF = ("document", "email", "scheduled")
+QUEUES = ("ai", "document", "email", "scheduled", "webhook")
+SECRETS = {"ai": "gemini", "document": "storage", "email": "smtp", "scheduled": "database"}
+"""Which value names the Secret without which a pool can't run."""
+
+ALL: dict[str, Any] = {name: {"existingSecret": name} for name in SECRETS.values()}
+OF_THE_INSTALLATION = {"env", "envFrom", "image", "schedules"}
+"""What is of the place where it is installed, and so is in the example or in the chart only."""
 
 
 def spec_of(objects: list[Manifest], name: str) -> dict[str, Any]:
@@ -19,48 +24,120 @@ def spec_of(objects: list[Manifest], name: str) -> dict[str, Any]:
     return spec
 
 
+def variables(spec: dict[str, Any]) -> dict[str, Any]:
+    return {variable["name"]: variable.get("value", variable.get("valueFrom")) for variable in spec.get("env", ())}
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_default_pool_is_the_example_of_its_name(path: Path) -> None:
-    example = yaml.safe_load(path.read_text(encoding="utf-8"))
-    found = spec_of(template(KEY | {"pools": {path.stem: {"enabled": True}}}), path.stem)
-    assert {name: value for name, value in found.items() if name != "env"} == example["spec"]
+    example = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]
+    found = spec_of(template(ALL), path.stem)
+    for spec in (example, found):
+        for name in OF_THE_INSTALLATION:
+            spec.pop(name, None)
+    assert found == example
 
 
-def test_what_can_run_is_on_and_what_is_not_built_yet_is_off() -> None:
-    assert [pool["metadata"]["name"] for pool in of_kind(template({}), "WorkerPool")] == ["ai", "webhook"]
+def test_all_five_are_on() -> None:
+    assert tuple(pool["metadata"]["name"] for pool in of_kind(template({}), "WorkerPool")) == QUEUES
 
 
-@pytest.mark.parametrize("name", ["ai", "webhook", *OFF])
-def test_each_pool_can_be_switched_on_and_off(name: str) -> None:
-    for enabled in (True, False):
-        pools = of_kind(template({"pools": {name: {"enabled": enabled}}}), "WorkerPool")
-        assert (name in [pool["metadata"]["name"] for pool in pools]) is enabled
+@pytest.mark.parametrize("name", QUEUES)
+def test_each_pool_can_be_switched_off(name: str) -> None:
+    pools = of_kind(template({"pools": {name: {"enabled": False}}}), "WorkerPool")
+    assert [pool["metadata"]["name"] for pool in pools] == [queue for queue in QUEUES if queue != name]
 
 
-@pytest.mark.parametrize("name", ["ai", "webhook", *OFF])
-def test_each_pool_is_one_that_the_operator_can_read(name: str) -> None:
-    assert (
-        read_worker_pool(named(template({"pools": {name: {"enabled": True}}}), "WorkerPool", name)).spec.queue == name
-    )
+@pytest.mark.parametrize("values", [{}, ALL], ids=["without secrets", "with all secrets"])
+@pytest.mark.parametrize("name", QUEUES)
+def test_each_pool_is_one_that_the_operator_can_read(name: str, values: dict[str, Any]) -> None:
+    pool = read_worker_pool(named(template(values), "WorkerPool", name))
+    assert (pool.spec.queue, pool.spec.handlers) == (name, f"edworkers.handlers.{name}")
 
 
-def test_without_a_key_the_pool_ai_waits_for_one() -> None:
-    found = spec_of(template({}), "ai")
+@pytest.mark.parametrize("name", SECRETS)
+def test_without_its_secret_a_pool_waits_for_it(name: str) -> None:
+    objects = template({})
+    found = spec_of(objects, name)
     assert found["suspend"] is True
-    assert "env" not in found
+    assert not {"env", "envFrom"} & found.keys()
+    others = template({SECRETS[name]: {"existingSecret": "mine"}})
+    assert [pool for pool in QUEUES if not spec_of(others, pool).get("suspend")] == sorted([name, "webhook"])
 
 
+@pytest.mark.parametrize("name", SECRETS)
 @pytest.mark.parametrize(
-    "values",
-    [
-        KEY,
-        {"gemini": {"apiKey": "a-key"}},
-        {"pools": {"ai": {"spec": {"envFrom": [{"secretRef": {"name": "mine"}}]}}}},
-        {"pools": {"ai": {"spec": {"suspend": False}}}},
-    ],
+    "spec", [{"envFrom": [{"secretRef": {"name": "mine"}}]}, {"env": [{"name": "A", "value": "b"}]}, {"suspend": False}]
 )
-def test_with_a_key_from_anywhere_it_runs(values: dict[str, Any]) -> None:
-    assert not spec_of(template(values), "ai").get("suspend")
+def test_with_settings_from_elsewhere_it_runs(name: str, spec: dict[str, Any]) -> None:
+    assert not spec_of(template({"pools": {name: {"spec": spec}}}), name).get("suspend")
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_pool_of_that_name_with_handlers_of_ones_own_waits_for_nothing(name: str) -> None:
+    own = spec_of(template({"pools": {name: {"spec": {"handlers": "mine"}}}}), name)
+    assert "suspend" not in own
+    assert "image" not in own
+
+
+def test_a_key_for_gemini_may_be_a_value_too() -> None:
+    assert not spec_of(template({"gemini": {"apiKey": "a-key"}}), "ai").get("suspend")
+
+
+def test_what_needs_programs_runs_from_the_image_that_has_them() -> None:
+    images = {"documents": {"image": {"tag": "1.2"}}, "image": {"registry": "images.example"}}
+    objects = template(images)
+    found = {name: spec_of(objects, name).get("image") for name in QUEUES}
+    programs = "images.example/edworkers-documents:1.2"
+    assert found == {"ai": None, "document": programs, "email": None, "scheduled": programs, "webhook": None}
+    own = template({"pools": {"document": {"spec": {"image": "mine:1"}}}})
+    assert spec_of(own, "document")["image"] == "mine:1"
+
+
+def test_storage_mail_and_database_reach_the_pods_that_need_them_and_no_others() -> None:
+    objects = template(ALL)
+    secrets = {
+        name: [source["secretRef"]["name"] for source in spec_of(objects, name).get("envFrom", ())] for name in QUEUES
+    }
+    assert secrets == {
+        "ai": [],
+        "document": ["storage"],
+        "email": ["smtp", "storage"],
+        "scheduled": ["storage"],
+        "webhook": [],
+    }
+    ledger = {"secretKeyRef": {"name": "database", "key": "NEON_DATABASE_URL"}}
+    assert all(variables(spec_of(objects, name))["NEON_DATABASE_URL"] == ledger for name in QUEUES)
+    backups = {"secretKeyRef": {"name": "database", "key": "BACKUP_DATABASE_URL", "optional": True}}
+    found = {name: variables(spec_of(objects, name)).get("BACKUP_DATABASE_URL") for name in QUEUES}
+    assert found == {**dict.fromkeys(QUEUES), "scheduled": backups}
+
+
+def test_a_pool_of_the_users_own_has_the_database_too() -> None:
+    mine = {"enabled": True, "spec": {"queue": "mine", "handlers": "mine"}}
+    [variable] = spec_of(template(ALL | {"pools": {"mine": mine}}), "mine")["env"]
+    assert variable["name"] == "NEON_DATABASE_URL"
+
+
+def test_sources_of_ones_own_come_after_those_of_the_chart_and_so_go_before_them() -> None:
+    mine = {"configMapRef": {"name": "mine"}}
+    values = {"smtp": {"existingSecret": "smtp"}, "pools": {"email": {"spec": {"envFrom": [mine]}}}}
+    assert spec_of(template(values), "email")["envFrom"] == [{"secretRef": {"name": "smtp"}}, mine]
+
+
+def test_the_database_is_brought_up_to_date_before_anything_else_is_changed() -> None:
+    values = {"database": {"existingSecret": "neon", "existingSecretKey": "url"}}
+    job = named(template(values), "Job", "edworkers-migrate")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    assert "hook-succeeded" in job["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
+    pod = job["spec"]["template"]
+    assert pod["spec"]["containers"][0]["args"] == ["migrate"]
+    assert environment_of(pod) == {"NEON_DATABASE_URL": {"secretKeyRef": {"name": "neon", "key": "url"}}}
+
+
+@pytest.mark.parametrize("database", [{}, {"existingSecret": "neon", "migrate": False}])
+def test_no_database_is_touched_where_none_is_given_or_somebody_else_does_it(database: dict[str, Any]) -> None:
+    assert not [job for job in of_kind(template({"database": database}), "Job") if "migrate" in job["metadata"]["name"]]
 
 
 def test_the_secrets_of_queues_reach_their_pods() -> None:

@@ -25,6 +25,9 @@ KEDA = ["--api-versions", "keda.sh/v1alpha1"]
             ['"Mine" is no name for a pool'],
         ),
         ({"pool": {}}, ["'pool' not allowed"]),
+        ({"smtp": {"host": "mail.example"}}, ["/smtp", "'host' not allowed"]),
+        ({"storage": {"existingSecret": 7}}, ["/storage/existingSecret", "want string"]),
+        ({"database": {"url": "postgresql://a@b/c"}}, ["/database", "'url' not allowed"]),
         ({"redis": {"external": {"addresses": ["r.example:1"]}}}, ["set redis.bundled.enabled=false"]),
         ({"redis": {"bundled": {"enabled": False}}}, ["give the address of a Redis"]),
         (
@@ -39,7 +42,10 @@ KEDA = ["--api-versions", "keda.sh/v1alpha1"]
             {"redis": EXTERNAL | {"external": {"mode": "cluster", "addresses": ["a:1"], "database": 1}}},
             ["only database 0"],
         ),
-        ({"operator": {"watchNamespaces": ["elsewhere"]}}, ["the pool ai", "the pool webhook", "is not among them"]),
+        (
+            {"operator": {"watchNamespaces": ["elsewhere"]}},
+            ["the pool ai", "the pool document", "the pool webhook", "is not among them"],
+        ),
         ({"serviceAccount": {"create": False}}, ["serviceAccount.name"]),
         (
             {"pools": {"redis": {"enabled": True, "spec": {"queue": "redis", "handlers": "mine"}}}},
@@ -74,16 +80,22 @@ def test_the_notes_say_loudly_that_keda_is_missing() -> None:
     assert "KEDA IS MISSING" in notes({})
 
 
-def test_the_notes_say_loudly_that_ai_waits_for_a_key() -> None:
-    assert "THE POOL ai IS SUSPENDED" in notes({})
-    assert "SUSPENDED" not in notes({"gemini": {"apiKey": "a-key"}})
+ALL = {name: {"existingSecret": name} for name in ("gemini", "storage", "smtp", "database")}
 
 
-@pytest.mark.parametrize("name", ["document", "email", "scheduled"])
-def test_the_notes_say_loudly_that_handlers_are_not_built_yet(name: str) -> None:
-    assert f"THE POOL {name} CAN'T START" in notes({"pools": {name: {"enabled": True}}})
-    own = {"enabled": True, "spec": {"handlers": "mine", "image": "mine:1"}}
-    assert "CAN'T START" not in notes({"pools": {name: own}})
+def test_the_notes_say_loudly_which_pools_wait_for_what() -> None:
+    said = notes({})
+    assert "SUSPENDED: ai, document, email, scheduled" in said
+    for name in ("gemini", "storage", "smtp", "database"):
+        assert f"kubectl -n jobs create secret generic {name}" in said
+        assert f"--set {name}.existingSecret={name}" in said
+    assert "SUSPENDED: document, email." in notes(ALL | {"storage": {}, "smtp": {}})
+    assert "SUSPENDED" not in notes(ALL)
+
+
+def test_the_notes_say_nothing_of_pools_that_are_off() -> None:
+    off = {"pools": {name: {"enabled": False} for name in ("ai", "document", "email")}}
+    assert "SUSPENDED: scheduled." in notes(off)
 
 
 def test_the_notes_say_how_to_push_a_job_and_what_to_look_at() -> None:

@@ -17,6 +17,7 @@ from edworkers_operator.crd import HASH_ANNOTATION, NAME, hash_of_crd
 RELEASE = "edworkers"
 OPERATOR = "app.kubernetes.io/component=operator"
 WAITING = "edworkers:{later}:pending"
+POOLS = ["ai", "document", "email", "scheduled", "webhook"]
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -77,7 +78,7 @@ def release() -> Iterator[Release]:
 def installed() -> Iterator[Release]:
     """One with the default pools, for tests that only look."""
     with release_of_its_own() as release:
-        release.put("install", CHART, "pools.ai.enabled=true", "pools.webhook.enabled=true")
+        release.put("install", CHART, *(f"pools.{name}.enabled=true" for name in POOLS))
         yield release
 
 
@@ -110,11 +111,11 @@ def earlier_chart(tmp_path: Path) -> Path:
 def test_a_release_passes_its_own_tests_and_has_its_pools_ready(installed: Release) -> None:
     said = installed.helm("test", "--timeout", "2m")
     assert said.count("Succeeded") == 2
-    assert installed.pools() == ["ai", "webhook"]
+    assert installed.pools() == POOLS
     installed.kube.until_ready("webhook")
-    eventually(lambda: installed.kube.condition("ai", "Ready"))
+    eventually(lambda: all(installed.kube.condition(pool, "Ready") for pool in POOLS))
     notes = command("helm", "get", "notes", RELEASE, "--namespace", installed.kube.namespace)
-    assert "THE POOL ai IS SUSPENDED" in notes
+    assert "SUSPENDED: ai, document, email, scheduled" in notes
     assert "KEDA IS MISSING" not in notes
 
 

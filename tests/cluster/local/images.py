@@ -1,4 +1,4 @@
-"""The images that the tests run: ours from their own Dockerfiles, and Debian's Redis. Each is built when it changed."""
+"""The images that the tests run: ours by their own Dockerfiles, and Debian's servers. Each is built when it changed."""
 
 import fcntl
 import hashlib
@@ -33,11 +33,13 @@ class Image:
     """Another image, or the packages of a Debian."""
     inputs: tuple[str, ...] = ()
     """Files and folders of the context that get into the image, or decide what does."""
+    target: str = ""
+    """The stage of the Dockerfile; its last one without it."""
 
     def key(self) -> str:
         """Hash everything that decides what is built; a Debian is known by its packages, not by their versions."""
         base = self.base.key() if isinstance(self.base, Image) else debian.recipe(self.base)
-        hashed = hashlib.sha256(json.dumps([self.name, base]).encode())
+        hashed = hashlib.sha256(json.dumps([self.name, base, self.target]).encode())
         for file in (self.dockerfile, *self._files()):
             content = file.read_bytes()
             hashed.update(f"{file.name} {file.relative_to(places.PROJECT)} {len(content)} ".encode() + content)
@@ -50,14 +52,14 @@ class Image:
             yield from (file for file in found if file.is_file() and "__pycache__" not in file.parts)
 
 
-def _ours(name: str) -> Image:
-    requirements = ("requirements/build.txt", f"requirements/{name}.txt")
+def _ours(name: str, *requirements: str, dockerfile: str = "", target: str = "") -> Image:
     return Image(
         f"edworkers-{name}:test",
-        places.PROJECT / f"Dockerfile.{name}",
+        places.PROJECT / (dockerfile or f"Dockerfile.{name}"),
         places.PROJECT,
         ("python3", "python3-venv", "ca-certificates"),
-        (*_PACKAGE, *requirements),
+        (*_PACKAGE, *(f"requirements/{file}.txt" for file in ("build", *requirements))),
+        target,
     )
 
 
@@ -65,13 +67,15 @@ def _of_tests(name: str, file: str, base: Image | tuple[str, ...], *inputs: str)
     return Image(name, TESTS / "images" / f"{file}.Containerfile", TESTS, base, inputs)
 
 
-RUNNER = _ours("runner")
-OPERATOR = _ours("operator")
+RUNNER = _ours("runner", "runner")
+OPERATOR = _ours("operator", "operator")
 IMAGES = (
     RUNNER,
     OPERATOR,
+    _ours("documents", "runner", "documents", dockerfile="Dockerfile.runner", target="documents"),
     _of_tests("edworkers-redis:test", "redis", ("redis-server",)),
-    _of_tests("edworkers-runner-e2e:test", "runner-e2e", RUNNER, "handlers_for_cluster.py"),
+    _of_tests("edworkers-postgres:test", "postgres", ("postgresql",), "images/postgres.sh"),
+    _of_tests("edworkers-runner-e2e:test", "runner-e2e", RUNNER, "handlers_for_cluster.py", "mail_for_cluster.py"),
     _of_tests("edworkers-operator:test-next", "operator-next", OPERATOR),
 )
 
@@ -122,7 +126,8 @@ def _built(image: Image, folder: Path, buildah: "Buildah") -> str:
         below = image.base
         base = _built(below, folder, buildah) if isinstance(below, Image) else _debian(below, folder, buildah)
         with step(f"image {image.name}"):
-            buildah.build(name, image.dockerfile, image.context, {"BASE": f"localhost/{base}"})
+            arguments = {"BASE": f"localhost/{base}"}
+            buildah.build(name, image.dockerfile, image.context, arguments, target=image.target)
     return name
 
 

@@ -33,8 +33,8 @@ _CLUSTER = {
         )
     ],
 }
-_REDIS = "docker.io/library/redis:7"
-"""Where images can be pulled, Redis' own takes the place of a Debian with Redis."""
+_SERVERS = {"redis-server": "docker.io/library/redis:7", "postgresql": "docker.io/library/postgres:15"}
+"""Where images can be pulled, the servers' own take the place of a Debian with them, by its package."""
 
 
 def is_possible() -> bool:
@@ -78,7 +78,9 @@ def images() -> int:
         for image in project.IMAGES:
             base = _base(image)
             build = ["docker", "build", "--quiet", f"--file={image.dockerfile}", f"--tag={image.name}"]
-            _do(*build, *([f"--build-arg=BASE={base}"] if base else []), str(image.context))
+            build += [f"--build-arg=BASE={base}"] if base else []
+            build += [f"--target={image.target}"] if image.target else []
+            _do(*build, str(image.context))
             _do(_kind(), "load", "docker-image", image.name, f"--name={_NAME}")
     return 0
 
@@ -87,7 +89,7 @@ def _base(image: project.Image) -> str | None:
     """Name the image that it is built on; None for the one that its Dockerfile names."""
     if isinstance(image.base, project.Image):
         return image.base.name
-    return _REDIS if "redis-server" in image.base else None
+    return next((_SERVERS[package] for package in image.base if package in _SERVERS), None)
 
 
 def _kind() -> str:
