@@ -11,6 +11,7 @@ from tests.integration.command_line import MESSAGE, QUESTION, CommandLine, Jobs
 from edworkers.adapters.redis.limiter import RedisLimiter
 from edworkers.compose import SystemClock
 from edworkers.handlers.ai.generate import POOL as AI
+from edworkers.handlers.registry import PLATFORM
 from edworkers.standins import redis as redis_standin
 from edworkers.standins.redis import free_port
 
@@ -28,6 +29,9 @@ async def jobs(redis_url: str) -> AsyncGenerator[Jobs]:
     made = Jobs(redis_url, "webhook")
     yield made
     await made.close()
+
+
+OTHERS = [queue for queue in PLATFORM if queue != "ai"]
 
 
 async def _overview(shell: CommandLine, queue: str, *words: str, **env: str) -> Any:
@@ -72,8 +76,8 @@ async def test_queues_of_a_manifest_are_shown_beside_the_platforms_and_over_them
     (tmp_path / "pools.yaml").write_text(f"{_manifest(GIVEN)}\n---\n{_manifest(OWN)}\n")
     ran = await shell.run("queues", "--pool", "pools.yaml", "--json")
     assert {overview["queue"]: len(overview["limits"]) for overview in ran.document["queues"]} == {
+        **dict.fromkeys(PLATFORM, 0),
         "ai": 1,
-        "webhook": 0,
         "own": 0,
     }
     assert "not.installed.here: there is no such module" in ran.err
@@ -91,16 +95,20 @@ async def test_a_queue_that_cannot_be_read_hides_no_other(shell: CommandLine, jo
     await jobs.push("a", MESSAGE)
     await jobs.client.set("edworkers:{ai}:pending", "x")
     ran = await shell.run("queues")
-    assert (ran.code, [line.split("\t")[0] for line in ran.out.splitlines()]) == (3, ["queue", "webhook"])
+    assert (ran.code, [line.split("\t")[0] for line in ran.out.splitlines()]) == (
+        3,
+        ["queue", *OTHERS],
+    )
     [fault] = [line for line in ran.err.splitlines() if "ai: " in line]
     assert "and delete it" in fault
     ran = await shell.run("queues", "--json")
-    assert (ran.code, [seen["pending"] for seen in ran.document["queues"]], len(ran.error["faults"])) == (3, [1], 1)
+    seen = {seen["queue"]: seen["pending"] for seen in ran.document["queues"]}
+    assert (ran.code, seen, len(ran.error["faults"])) == (3, {**dict.fromkeys(OTHERS, 0), "webhook": 1}, 1)
     assert (await shell.run("queues", "webhook")).code == 0
 
 
 async def test_when_no_queue_can_be_read_one_message_says_why(shell: CommandLine, jobs: Jobs) -> None:
-    for queue in ("ai", "webhook"):
+    for queue in PLATFORM:
         await jobs.client.set(f"edworkers:{{{queue}}}:pending", "x")
     ran = await shell.run("queues", "--json")
     assert (ran.code, ran.out, "holds another type" in ran.error["error"]) == (3, "", True)
@@ -186,7 +194,7 @@ async def test_a_wrong_password_is_told_as_such(tmp_path: Path) -> None:
 async def test_an_unknown_queue_names_those_there_are(shell: CommandLine) -> None:
     ran = await shell.run("pause", "a1")
     assert ran.code == 2
-    assert "there are: ai, webhook" in ran.err
+    assert "there are: ai, webhook, document" in ran.err
 
 
 async def test_several_faults_of_the_settings_are_named_at_once(shell: CommandLine) -> None:
@@ -225,4 +233,4 @@ async def test_a_reader_that_goes_away_is_no_crash(shell: CommandLine) -> None:
 async def test_a_table_of_queues_is_drawn_on_a_terminal(shell: CommandLine) -> None:
     code, shown = await shell.on_terminal("queues", columns=140)
     assert code == 0
-    assert b"webhook  open " in shown
+    assert b"webhook   " in shown

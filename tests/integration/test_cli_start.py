@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edworkers.cli.exits import ExitCode, epilog
+from edworkers.handlers.registry import PLATFORM
 
 HEAVY = "google httpx2 httpx uvicorn starlette standardwebhooks requests pydantic_settings"
 _RUN = """
@@ -87,7 +88,7 @@ def test_names_of_queues_are_completed(tmp_path: Path, command: str) -> None:
 
 def test_names_of_own_queues_are_completed(tmp_path: Path) -> None:
     own = '{"queue":"own","handlers":"x"}'
-    assert _complete(tmp_path, "edworkers pause ", EDWORKERS_POOL=own) == ["ai", "webhook", "own"]
+    assert _complete(tmp_path, "edworkers pause ", EDWORKERS_POOL=own) == [*PLATFORM, "own"]
 
 
 def test_settings_that_can_not_be_used_do_not_spoil_completion(tmp_path: Path) -> None:

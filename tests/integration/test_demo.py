@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,9 @@ from tests.integration.command_line import CommandLine
 from edworkers.cli.demo.cases import Case, Ending, make_scenario
 from edworkers.cli.demo.check import Seen, check
 from edworkers.cli.demo.outcome import make_row
+from edworkers.cli.demo.outputs.documents import first_documents, pictures
+from edworkers.cli.demo.outputs.mails import mails
+from edworkers.cli.demo.outputs.step import Place, Step, prove
 from edworkers.cli.demo.run import Demo
 from edworkers.cli.demo.runners import RunnerEndedError, RunnerProcess
 from edworkers.cli.demo.show import Show
@@ -28,6 +31,8 @@ from edworkers.cli.demo.world import demo_pools, make_world
 from edworkers.core.lifecycle import State
 from edworkers.ports import JobRecord
 from edworkers.standins.inbox import Delivery
+from edworkers.standins.mailbox import Mailbox
+from edworkers.standins.postgres import PostgresServer
 
 COMMAND = (sys.executable, "-m", "edworkers", "demo")
 
@@ -38,7 +43,8 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 def left_in(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir()]
+    """Name what is left besides the outputs, which stay."""
+    return [path.name for path in folder.iterdir() if path.name != ".edworkers"]
 
 
 # The whole demo, once for all tests that only look at what it says.
@@ -90,6 +96,65 @@ def test_malformed_jobs_are_dead_letters_with_every_fault(summary: dict[str, Any
     assert sorted(len(dead["error"]["faults"]) for dead in rejected) == [1, 1, 1, 1, 5, 5]
 
 
+def test_the_other_queues_made_what_they_should(summary: dict[str, Any]) -> None:
+    made = {output["name"]: (output["queue"], output["state"], output["ok"]) for output in summary["outputs"]}
+    assert made == {
+        "lesson": ("document", "done", True),
+        "exercises": ("document", "done", True),
+        "broken": ("document", "dead", True),
+        "pictures": ("document", "done", True),
+        "lesson-mail": ("email", "done", True),
+        "bounce": ("email", "dead", True),
+        "tokens": ("scheduled", "done", True),
+        "report": ("scheduled", "done", True),
+        "digest": ("scheduled", "done", True),
+        "backup": ("scheduled", "done", True),
+    }
+
+
+# What it takes for a wrong output.
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncGenerator[Place]:
+    async with Mailbox.serve() as mailbox:
+        yield Place(tmp_path, mailbox, PostgresServer(1, tmp_path, {}))
+
+
+def step_of(steps: Sequence[Step], name: str) -> Step:
+    return next(step for step in steps if step.name == name)
+
+
+def ended(step: Step, state: State = State.DONE, **fields: Any) -> JobRecord:
+    return JobRecord(step.name, step.queue, state, **fields)
+
+
+async def test_a_pdf_that_has_other_text_or_pages_is_wrong(place: Place) -> None:
+    from weasyprint import HTML
+
+    HTML(string="<p>Nothing of it").write_pdf(place.folder / "lesson.pdf")
+    step = step_of(first_documents(place), "lesson")
+    proof = await prove(step, place, ended(step, result={"pages": 2, "sha256": "other"}))
+    assert any("checksum" in fault for fault in proof.wrong)
+    assert any("should have 2 pages, has 1" in fault for fault in proof.wrong)
+    assert any("'Prime numbers' can't be read" in fault for fault in proof.wrong)
+
+
+async def test_a_mail_that_did_not_arrive_and_a_picture_that_is_missing_are_wrong(place: Place) -> None:
+    mail = step_of(mails(place), "lesson-mail")
+    assert (await prove(mail, place, ended(mail))).wrong == ("0 mails arrived for ada@school.example",)
+    step = pictures(place)
+    assert len((await prove(step, place, ended(step))).wrong) == 2
+
+
+async def test_a_job_that_ended_otherwise_or_for_another_reason_is_wrong(place: Place) -> None:
+    step = step_of(first_documents(place), "broken")
+    assert "should end dead, is done" in (await prove(step, place, ended(step))).wrong[0]
+    other = ended(step, State.DEAD, error={"message": "not done within 300 s"})
+    assert "should tell of 'damaged'" in (await prove(step, place, other)).wrong[0]
+    assert "no record" in (await prove(step, place, None)).wrong[0]
+
+
 # As people run it.
 
 
@@ -122,7 +187,7 @@ async def test_kept_up_it_can_be_looked_at_and_ends_without_a_trace(kept: Proces
     ran = await CommandLine(tmp_path, url).run("result", "main")
     assert "How do I add 1/2 and 1/3?" in ran.document["text"]
     processes = psutil.Process(kept.pid).children(recursive=True)
-    assert len(processes) == 3
+    assert {"redis-server", "postgres", "python"} <= {process.name() for process in processes}
     kept.terminate()
     await kept.communicate()
     assert kept.returncode == 0
@@ -133,7 +198,7 @@ async def test_kept_up_it_can_be_looked_at_and_ends_without_a_trace(kept: Proces
 async def test_stopped_in_the_middle_it_leaves_nothing_behind_and_fails(kept: Process, tmp_path: Path) -> None:
     await lines_until(kept, "a runner for ai is there")
     processes = psutil.Process(kept.pid).children(recursive=True)
-    assert len(processes) == 3
+    assert {"redis-server", "postgres", "python"} <= {process.name() for process in processes}
     kept.terminate()
     await kept.communicate()
     assert kept.returncode == 130

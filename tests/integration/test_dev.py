@@ -1,6 +1,7 @@
 """`edworkers dev` as a real process in a folder of its own."""
 
 import asyncio
+import json
 import os
 import shlex
 import shutil
@@ -79,8 +80,9 @@ class Devs:
         return self._running[-1]
 
     async def start_own(self, *words: str, **env: str) -> Dev:
-        """Start it on a port that no other test takes."""
-        return await self.start("--port", str(free_port()), *words, **env)
+        """Start it on a port that no other test takes, with two queues, which need no programs."""
+        others = [word for queue in ("document", "email", "scheduled") for word in ("--without", queue)]
+        return await self.start("--port", str(free_port()), *others, *words, **env)
 
     async def end(self) -> None:
         for dev in self._running:
@@ -277,6 +279,31 @@ async def test_suspended_pools_are_left_alone(devs: Devs) -> None:
     await dev.says("webhook", "suspended by its manifest")
     await dev.says("runner.started", "queue=ai")
     assert len(dev.children()) == 2
+
+
+async def test_all_five_queues_work_on_one_machine(devs: Devs, tmp_path: Path) -> None:
+    dev = await devs.start("--port", str(free_port()))
+    shell = CommandLine(tmp_path, await dev.says("redis://"))
+    (tmp_path / ".edworkers/storage/notes.md").write_text("# Notes\n\nHello\n", encoding="utf-8")
+    folder = (tmp_path / ".edworkers/storage").as_uri()
+    jobs: dict[str, dict[str, Any]] = {
+        "document": {"data": {"source": f"{folder}/notes.md", "to": "pdf", "destination": f"{folder}/notes.pdf"}},
+        "email": {"data": {"to": "ada@school.example", "subject": "Hello", "text": "Hello"}},
+        "scheduled": {"type": "notification-batch", "data": {}},
+    }
+    for queue, job in jobs.items():
+        ran = await shell.run("enqueue", queue, json.dumps({"id": queue, **job}), "--wait")
+        assert ran.code == 0, ran.err
+    assert (tmp_path / ".edworkers/storage/notes.pdf").read_bytes().startswith(b"%PDF")
+    await dev.says("mail arrived", "ada@school.example")
+    [mail] = (tmp_path / ".edworkers/mails").glob("*.eml")
+    assert b"ada@school.example" in mail.read_bytes()
+
+
+async def test_a_queue_to_leave_out_has_to_be_there(devs: Devs) -> None:
+    code, said = await (await devs.start_own("--without", "emial")).ended()
+    assert code == 2
+    assert "--without: 'emial' is none of: ai, document, email, scheduled, webhook" in said
 
 
 async def test_without_manifests_those_built_in_are_run(devs: Devs) -> None:

@@ -54,7 +54,7 @@ async def test_redis_away_at_the_start_is_told_once_and_waited_for(programs: Pro
         EDWORKERS_HEALTH_PORT=str(health),
     )
     (line,) = await runner.says("redis.away")
-    assert line["doing"] == f"connect to redis://***@127.0.0.1:{port}/0"
+    assert line["doing"] == f"connect to redis://[redacted]@127.0.0.1:{port}/0"
     assert "Connection refused" in line["reason"]
     assert [(await runner.get(path))[0] for path in ("/livez", "/readyz")] == [200, 503]
 

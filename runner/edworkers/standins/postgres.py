@@ -193,6 +193,15 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    """Make a folder that goes with the server: as root in a place that the user can reach whom root runs it as."""
+    usual = Path(tempfile.gettempdir())
+    places = [usual] if _user() is None else [usual, Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - its name is unique
+    reachable = (place for place in places if all(each.stat().st_mode & 0o001 for each in (place, *place.parents)))
+    parent = next(reachable, usual) if len(places) > 1 else usual
+    return tempfile.TemporaryDirectory(prefix="edworkers-postgres-", dir=parent)
+
+
 @asynccontextmanager
 async def serve(
     port: int = 0, *, folder: Path | None = None, options: Mapping[str, str] | None = None
@@ -203,7 +212,7 @@ async def serve(
     is made sure to be on the disk. Raises SettingsError when it can't be started.
     """
     with contextlib.ExitStack() as stack:
-        place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edworkers-postgres-")))
+        place = folder or Path(stack.enter_context(_temporary_folder()))
         given = {**(_FAST if folder is None else _SAFE), **(options or {})}
         server = PostgresServer(port or free_port(), place, given)
         try:

@@ -170,7 +170,7 @@ async def make_world(pools: Mapping[str, PoolSpec]) -> AsyncGenerator[World]:
             InboxStandin.serve(secret=secret) as inbox,
             _make_place() as place,
         ):
-            env = _environment(redis.url, gemini.url, secret, place)
+            env = {**_environment(redis.url, gemini.url, secret, place), "EDWORKERS_WORK_FOLDER": str(folder)}
             async with compose.open_queues(list(pools.values()), env) as queues:
                 by_name = {queue.spec.queue: queue for queue in queues}
                 world = World(folder, redis, gemini, inbox, place, by_name, env)
