@@ -316,3 +316,12 @@ async def test_calls_to_other_nodes_go_on_while_one_is_frozen(queues: OnCluster)
     os.kill(server.pid, signal.SIGCONT)
     assert await waiting == b"x"
     await routes.close()
+
+
+async def test_first_calls_for_a_key_are_sent_in_their_order(queues: OnCluster) -> None:
+    for round_of in range(20):
+        client = Routes(queues.cluster.address)
+        key = f"{{round-{round_of}}}:calls"
+        await asyncio.gather(*(client.execute_command("RPUSH", key, number) for number in range(5)))
+        assert await client.execute_command("LRANGE", key, 0, -1) == [b"0", b"1", b"2", b"3", b"4"]
+        await client.close()

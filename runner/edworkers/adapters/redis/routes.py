@@ -1,5 +1,6 @@
 """Sends each command to the node of a cluster that has its keys, one connection a node."""
 
+import asyncio
 from contextlib import suppress
 from typing import Any
 
@@ -28,6 +29,8 @@ class Routes:
         self._places: dict[int, OfCluster] = {}
         self._by_slot: dict[int, Pipe] = {}
         self._by_host: dict[Host, Pipe] = {}
+        self._finding: dict[int, asyncio.Lock] = {}
+        """One call at a time looks for a slot, so that calls are sent in the order in which they were made."""
 
     async def execute_command(self, *words: Any) -> Any:
         """Send a command and wait for its reply."""
@@ -41,13 +44,16 @@ class Routes:
             raise
 
     async def _find(self, slot: int) -> Pipe:
-        place = self._places.setdefault(slot, OfCluster(self._address, slot))
-        host = await find_host(place)
-        pipe = self._by_host.get(host)
-        if pipe is None:
-            pipe = self._by_host[host] = Pipe(self._address.only(host))
-        self._by_slot[slot] = pipe
-        return pipe
+        async with self._finding.setdefault(slot, asyncio.Lock()):
+            if slot in self._by_slot:
+                return self._by_slot[slot]
+            place = self._places.setdefault(slot, OfCluster(self._address, slot))
+            host = await find_host(place)
+            pipe = self._by_host.get(host)
+            if pipe is None:
+                pipe = self._by_host[host] = Pipe(self._address.only(host))
+            self._by_slot[slot] = pipe
+            return pipe
 
     async def _forget(self, pipe: Pipe) -> None:
         self._by_slot = {slot: other for slot, other in self._by_slot.items() if other is not pipe}
