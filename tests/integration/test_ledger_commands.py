@@ -1,5 +1,6 @@
 """`edworkers ledger` on a real PostgreSQL: errors are found, and what is old is deleted."""
 
+import re
 import time
 from pathlib import Path
 
@@ -96,3 +97,24 @@ async def test_what_postgresql_has_no_place_for_holds_up_nothing(migrated_url: s
     await book.write([], [odd, impossible, letter("c")])
     await book.close()
     assert (count(migrated_url, "jobs"), count(migrated_url, "errors")) == (2, 2)
+
+
+async def test_a_runner_needs_no_more_rights_than_the_page_says(migrated_url: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text(encoding="utf-8")
+    [grants] = re.findall(r"```sql\n(GRANT .*?)```", page, re.DOTALL)
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS runner")
+        connection.execute("CREATE ROLE runner LOGIN")
+        connection.execute(grants.encode())
+    try:
+        env = {"DATABASE_URL": migrated_url.replace("://postgres@", "://runner@")}
+        book = PostgresLedger(env, Redactor())
+        done, dead = Finished("ai", "done", "done", time.time_ns() // 1_000_000), letter("dead")
+        for _ in range(2):
+            await book.write([done], [dead])
+        await book.close()
+        assert (count(migrated_url, "jobs"), count(migrated_url, "errors")) == (2, 1)
+    finally:
+        with psycopg.connect(migrated_url, autocommit=True) as connection:
+            connection.execute("DROP OWNED BY runner")
+            connection.execute("DROP ROLE runner")
