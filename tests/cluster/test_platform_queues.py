@@ -151,7 +151,7 @@ def test_a_mail_arrives(platform: Kube, redis: Redis) -> None:
     queue.push({"id": "news", "data": data})
     result = result_of(queue, "news")
     [sent] = mails(platform)
-    message = email.message_from_string(sent["message"], EmailMessage)
+    message: EmailMessage = email.message_from_string(sent["message"], EmailMessage)
     assert sent["to"] == ["ada@home.test"]
     assert message["Message-ID"] == result["messageId"]
     assert message["Message-ID"].startswith("<job.")
