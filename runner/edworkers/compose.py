@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from edworkers.adapters.health import QueueCollector
 
 
+_KEEPER_SECONDS = 1.0
+
+
 class SystemClock:
     """The `Clock` port on this machine's clocks."""
 
@@ -211,6 +214,7 @@ class RunningPool:
             return await self.runner.run()
         finally:
             keeper.cancel()
+            await asyncio.wait([keeper], timeout=_KEEPER_SECONDS)  # or its last call would meet a closed connection
             if self.ledger is not None:
                 await self.ledger.close()
             log.info("runner.ended", queue=spec.queue, runner=self.name, settled=dict(self.runner.stats.settled))

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -96,7 +97,8 @@ class Connection(SMTP):
         """Hang up without a word."""
         transport: Any = self.transport
         if transport is not None:
-            transport.abort()
+            with suppress(AttributeError):  # before Python 3.11.4, of TLS that was closed there is nothing to abort
+                transport.abort()
         if self._timeout_handle is not None:
             self._timeout_handle.cancel()
 
