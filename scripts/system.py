@@ -37,11 +37,11 @@ PACKAGES = {
 """Debian's packages for a program; one that isn't here has a package of its own name."""
 
 ELSEWHERE = {
-    "containernetworking-plugins": "/usr/lib/cni/bridge",
-    "pango": "/usr/lib/*/libpangoft2-1.0.so.0",
-    "postgres": "/usr/lib/postgresql/*/bin/postgres",
+    "containernetworking-plugins": ("/usr/lib/cni/bridge",),
+    "pango": ("/usr/lib/*/libpangoft2-1.0.so.0", "/usr/lib/*/libharfbuzz-subset.so.0"),
+    "postgres": ("/usr/lib/postgresql/*/bin/postgres",),
 }
-"""The file, as a pattern, that shows that something is there which puts nothing on the PATH."""
+"""The files, as patterns, that show that something is there which puts nothing on the PATH: one of each is needed."""
 
 SUBSTITUTES = {"redis-server": ("valkey-server",)}
 """What does as well as a program."""
@@ -59,7 +59,7 @@ _QUIET = ("--quiet", "--quiet", "--option", "DPkg::Lock::Timeout=120")
 def is_there(program: str) -> bool:
     """Say whether a program, or what does as well, is on the PATH, or its file where it belongs."""
     if program in ELSEWHERE:
-        return any(Path("/").glob(ELSEWHERE[program].removeprefix("/")))
+        return all(any(Path("/").glob(pattern.removeprefix("/"))) for pattern in ELSEWHERE[program])
     return any(shutil.which(name) for name in (program, *SUBSTITUTES.get(program, ())))
 
 

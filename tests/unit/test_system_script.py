@@ -192,10 +192,11 @@ def test_a_program_of_no_known_package_is_looked_for_by_its_own_name(machine: Ma
     assert machine.calls[-1]["words"][-1] == "chromium"
 
 
-def test_what_puts_nothing_on_the_path_is_known_by_a_file(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = machine.path.parent / "bridge"
-    monkeypatch.setitem(system.ELSEWHERE, "plugins", str(file))
-    machine.add_apt_get(f"if 'install' in sys.argv: pathlib.Path({str(file)!r}).touch()")
+def test_what_puts_nothing_on_the_path_is_known_by_its_files(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, missing = machine.path.parent / "bridge", machine.path.parent / "loopback"
+    here.touch()
+    monkeypatch.setitem(system.ELSEWHERE, "plugins", (str(here), str(missing)))
+    machine.add_apt_get(f"if 'install' in sys.argv: pathlib.Path({str(missing)!r}).touch()")
     assert machine.run("plugins") == 0
     assert machine.run("plugins") == 0
     assert [call["words"][-1] for call in machine.calls] == ["update", "plugins"]
