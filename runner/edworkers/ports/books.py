@@ -78,7 +78,7 @@ class ServerBooks(Protocol):
         ...
 
     async def series(self, queue: str, since: int, until: int) -> Sequence[Sample]:
-        """Give samples between two times (Unix ms), the oldest first: some 400 at most, in wider steps for more time."""
+        """Give samples between two times (Unix ms), the oldest first: at most some 400, in wider steps for more."""
         ...
 
     async def note(self, deed: Deed) -> None:
