@@ -198,7 +198,9 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
       redis.call('HSET', key, group, string.format('%s %.0f', failures, at - ms))
     end
   end
-  if left >= 0 then redis.call('PEXPIRE', key, string.format('%.0f', left - ms)) end
+  -- On the last of a month what was used in it would be forgotten with the day.
+  local is_counted = string.match(key, ':used$') and ms < 31 * day
+  if left >= 0 and not is_counted then redis.call('PEXPIRE', key, string.format('%.0f', left - ms)) end
 end
 """
 
