@@ -8,8 +8,8 @@ from edworkers.core.errors import SettingsError
 from edworkers_operator.workerpool import read_worker_pool
 
 FILE = "pools.yaml"
-_FIELDS = {"queue", "handlers", "limits", "groups", "job", "retention"}
-"""What a keeper acts on, and what its commands show."""
+_FIELDS = {"queue", "handlers", "concurrency", "limits", "groups", "job", "retention", "schedules"}
+"""What a keeper acts on, and what its commands and the server show."""
 
 
 def keeper_config(pools: Iterable[Mapping[str, Any]], namespace: str, name: str) -> dict[str, Any]:

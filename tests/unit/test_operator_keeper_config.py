@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import yaml
 from tests.invalid_pools import worker_pool
 
 from edworkers.pools import read_manifests
@@ -43,3 +44,11 @@ def test_the_order_in_which_pools_were_seen_makes_no_difference() -> None:
 
 def test_without_pools_the_file_is_empty() -> None:
     assert kept() == ""
+
+
+def test_a_server_learns_of_slots_and_schedules() -> None:
+    job = {"type": "report", "data": {"report": "logins"}}
+    schedule = {"name": "logins", "schedule": "0 6 * * mon", "timeZone": "Europe/Berlin", "job": job}
+    told = yaml.safe_load(kept(worker_pool(concurrency=7, schedules=[schedule])).partition("---")[0])
+    assert told["spec"]["concurrency"] == 7
+    assert told["spec"]["schedules"] == [schedule]

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from edworkers.core.errors import QueueUnavailableError
 from edworkers.core.settings import PoolSpec
@@ -10,6 +10,9 @@ from edworkers.ports import HandlerModule, QueueControl, Usage
 from edworkers.ports.books import ServerBooks
 from edworkers.ports.browse import QueueBrowser
 from edworkers.ports.clock import Clock
+from edworkers.ports.cluster import ClusterView, PoolView
+
+__all__ = ["ClusterView", "Platform", "PoolView", "Schedule", "ServedQueue"]
 
 
 class Schedule(NamedTuple):
@@ -23,33 +26,6 @@ class Schedule(NamedTuple):
     """The job: `type`, where it has one, and `data`."""
     last_at: int | None = None
     """When (Unix ms) a cluster last began it; None where that isn't known."""
-
-
-class PoolView(NamedTuple):
-    """A WorkerPool as its cluster sees it."""
-
-    name: str
-    queue: str
-    ready: int
-    """Pods that are ready."""
-    wanted: int
-    """Pods that there are to be now."""
-    least: int
-    most: int
-    target: float | None
-    """How many jobs there should be for each pod, which KEDA's autoscaler aims at."""
-    queue_length: int | None
-    """How many jobs the autoscaler counts."""
-    conditions: Mapping[str, str]
-    """Type to message, of each condition that isn't as it should be."""
-
-
-class ClusterView(Protocol):
-    """What a cluster says of the pools."""
-
-    async def pools(self) -> Sequence[PoolView]:
-        """Tell of every pool; empty where the cluster doesn't answer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

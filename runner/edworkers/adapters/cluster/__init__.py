@@ -1,0 +1,1 @@
+"""The Kubernetes cluster that the process runs in, as one that only reads."""
