@@ -80,7 +80,7 @@ install-manifest: $(SETUP)  ## write manifests/install.yaml of the chart (needs 
 
 lock: $(SETUP)  ## pin the dependencies anew, with hashes and without an index; those of the images are among them
 	$(LOCK) --extra dev pyproject.toml -o requirements.txt
-	$(LOCK) --constraint requirements.txt --extra ai --extra webhook --extra email --extra database pyproject.toml -o requirements/runner.txt
+	$(LOCK) --constraint requirements.txt --extra ai --extra webhook --extra email --extra database --extra server --extra otel pyproject.toml -o requirements/runner.txt
 	$(LOCK) --constraint requirements.txt --extra ai --extra webhook --extra scheduled pyproject.toml -o requirements/documents.txt
 	$(LOCK) --constraint requirements.txt --extra operator pyproject.toml -o requirements/operator.txt
 	echo hatchling | $(LOCK) --constraint requirements.txt - -o requirements/build.txt

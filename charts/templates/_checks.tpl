@@ -34,11 +34,18 @@
 {{- $faults = append $faults (printf "pools: %q is no name for a pool: small letters, digits and hyphens, at most 53" $name) -}}
 {{- end -}}
 {{- end -}}
-{{- range $name := list (include "edworkers.operatorName" .) (include "edworkers.keeperName" .) (include "edworkers.redisName" .) -}}
+{{- range $name := list (include "edworkers.operatorName" .) (include "edworkers.keeperName" .) (include "edworkers.serverName" .) (include "edworkers.redisName" .) -}}
 {{- $pool := get $.Values.pools (trimPrefix "edworkers-" $name) -}}
 {{- if and $pool $pool.enabled -}}
 {{- $faults = append $faults (printf "pools: the pods of %q would be named %s, which this release has for itself; name the pool otherwise" (trimPrefix "edworkers-" $name) $name) -}}
 {{- end -}}
+{{- end -}}
+{{- $server := .Values.server -}}
+{{- if and $server.enabled $server.ingress.enabled (not $server.ingress.host) -}}
+{{- $faults = append $faults "server.ingress.host is empty while server.ingress.enabled is true: give the name under which people reach it" -}}
+{{- end -}}
+{{- if and $server.existingKeysSecret $server.keys -}}
+{{- $faults = append $faults "server.keys is set while server.existingKeysSecret is: put the keys into that Secret" -}}
 {{- end -}}
 {{- if $faults -}}
 {{- fail (printf "\n\nedworkers can't be installed with these values:\n  - %s\n" (join "\n  - " $faults)) -}}

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "requirements.txt", *sorted((ROOT / "requirements").glob("*.txt"))]
 OF_IMAGES = {
     "documents": ("ai", "webhook", "scheduled"),
-    "runner": ("ai", "webhook", "email", "database"),
+    "runner": ("ai", "webhook", "email", "database", "server", "otel"),
     "operator": ("operator",),
 }
 """Each image, and the extras that are in it."""
