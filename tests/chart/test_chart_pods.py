@@ -37,7 +37,7 @@ def test_only_those_that_talk_to_the_api_server_have_a_token(objects: list[Manif
     with_token = {
         name for name, pod in pod_templates(objects).items() if pod["spec"].get("automountServiceAccountToken", True)
     }
-    assert with_token <= {"Deployment edworkers-operator", "Job edworkers-crd-upgrade"}
+    assert with_token <= {"Deployment edworkers-operator", "Deployment edworkers-server", "Job edworkers-crd-upgrade"}
 
 
 def test_all_images_come_from_the_registry_that_is_given() -> None:
@@ -47,6 +47,7 @@ def test_all_images_come_from_the_registry_that_is_given() -> None:
     assert images == {
         "Deployment edworkers-operator": "images.example/school/edworkers-operator:1.2.3",
         "Deployment edworkers-keeper": runner,
+        "Deployment edworkers-server": runner,
         "StatefulSet edworkers-redis": "docker.io/library/redis:7.4",
         "Job edworkers-crd-upgrade": "images.example/school/edworkers-operator:1.2.3",
         "Job edworkers-migrate": runner,
@@ -58,7 +59,7 @@ def test_all_images_come_from_the_registry_that_is_given() -> None:
         assert pod["spec"]["containers"][0]["imagePullPolicy"] == "Always"
 
 
-@pytest.mark.parametrize("component", ["operator", "keeper", "redis"])
+@pytest.mark.parametrize("component", ["operator", "keeper", "server", "redis"])
 def test_a_pods_place_labels_and_annotations_are_the_users_to_say(component: str) -> None:
     settings = {
         "podLabels": {"team": "platform"},
@@ -78,8 +79,8 @@ def test_a_pods_place_labels_and_annotations_are_the_users_to_say(component: str
 
 
 def test_several_replicas_go_to_several_nodes() -> None:
-    pods = pod_templates(template({"keeper": {"replicas": 2}}))
-    for component in ("operator", "keeper"):
+    pods = pod_templates(template({"keeper": {"replicas": 2}, "server": {"replicas": 2}}))
+    for component in ("operator", "keeper", "server"):
         [spread] = pods[f"Deployment edworkers-{component}"]["spec"]["topologySpreadConstraints"]
         assert spread["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] == component
 
@@ -91,7 +92,8 @@ def test_a_new_password_restarts_those_that_log_in_with_it() -> None:
 
     before, after = checksums("first-word"), checksums("second-word")
     changed = {name for name, checksum in before.items() if checksum != after[name]}
-    assert changed == {"Deployment edworkers-operator", "Deployment edworkers-keeper", "StatefulSet edworkers-redis"}
+    deployments = {f"Deployment edworkers-{component}" for component in ("operator", "keeper", "server")}
+    assert changed == {*deployments, "StatefulSet edworkers-redis"}
     assert before == checksums("first-word")
     assert "first-word" not in str(before)
 

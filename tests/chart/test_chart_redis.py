@@ -134,7 +134,8 @@ def test_with_an_external_redis_nothing_of_the_bundled_one_is_left() -> None:
 
 
 def test_with_a_secret_of_the_users_none_is_made() -> None:
-    objects = template({"redis": {"existingSecret": "mine"}, "webhook": {"existingSecret": "mine"}})
+    mine = {"existingSecret": "mine"}
+    objects = template({"redis": mine, "webhook": mine, "server": {"existingKeysSecret": "mine"}})
     assert not of_kind(objects, "Secret")
     variables = environment_of(pod_templates(objects)["StatefulSet edworkers-redis"])
     assert variables["REDIS_PASSWORD"] == {"secretKeyRef": {"name": "mine", "key": "password"}}

@@ -55,7 +55,7 @@ def test_one_that_serves_some_namespaces_can_beyond_them_only_read_its_own_defin
 
 
 @pytest.mark.parametrize("case", ["as it comes", "namespaced"])
-def test_each_role_is_bound_to_the_operator(case: str) -> None:
+def test_each_role_is_bound_to_the_account_that_it_is_for(case: str) -> None:
     objects = [
         found for found in template(CASES[case]) if "helm.sh/hook" not in found["metadata"].get("annotations", {})
     ]
@@ -67,8 +67,19 @@ def test_each_role_is_bound_to_the_operator(case: str) -> None:
         if not any("aggregate" in label for label in role["metadata"]["labels"])
     }
     assert bound == roles
-    account = {"kind": "ServiceAccount", "name": "edworkers-operator", "namespace": "jobs"}
-    assert all(binding["subjects"] == [account] for binding in bindings)
+    for binding in bindings:
+        component = "server" if binding["metadata"]["name"].endswith("-server") else "operator"
+        account = {"kind": "ServiceAccount", "name": f"edworkers-{component}", "namespace": "jobs"}
+        assert binding["subjects"] == [account]
+
+
+def test_the_server_may_only_look_at_pools() -> None:
+    for case, kind, namespaces in (("as it comes", "ClusterRole", [None]), ("namespaced", "Role", ["jobs", "school"])):
+        roles = [role for role in of_kind(template(CASES[case]), kind) if role["metadata"]["name"].endswith("-server")]
+        assert [role["metadata"].get("namespace") for role in roles] == namespaces
+        for role in roles:
+            [rule] = role["rules"]
+            assert (rule["resources"], rule["verbs"]) == (["workerpools"], ["get", "list"])
 
 
 def test_only_a_hook_that_is_cleared_away_may_change_the_definition(objects: list[Manifest]) -> None:

@@ -2,8 +2,10 @@
 
 {{- define "edworkers.serverName" -}}{{ include "edworkers.fullname" . }}-server{{- end -}}
 
-{{/* The Secret with the first key, its file of keys and what signs cookies; made here and kept. */}}
-{{- define "edworkers.server.secret" -}}{{ include "edworkers.serverName" . }}{{- end -}}
+{{/* The Secret with the file of keys and what signs cookies; one that is made here has the first key, too. */}}
+{{- define "edworkers.server.secret" -}}
+{{ .Values.server.existingKeysSecret | default (include "edworkers.serverName" .) }}
+{{- end -}}
 
 {{/* The first key, made at most once in a rendering. */}}
 {{- define "edworkers.server.firstKey" -}}
