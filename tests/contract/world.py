@@ -18,11 +18,14 @@ from edworkers.adapters.redis.control import RedisControl
 from edworkers.adapters.redis.lifeline import RedisLifeline
 from edworkers.adapters.redis.limiter import RedisLimiter
 from edworkers.adapters.redis.queue import RedisQueue
+from edworkers.adapters.redis.record_fields import read_group, read_history
 from edworkers.core.job import read_entry
 from edworkers.core.keys import QueueKeys
 from edworkers.core.settings import Groups, Retention, Window
 from edworkers.ports import Clock, JobQueue, Lifeline, Limiter, QueueControl
+from edworkers.ports.browse import FailureGroup, JobHistory
 from edworkers.testing import MemoryBroker, MemoryQueue
+from edworkers.testing.history import history_fields
 
 QUEUE = "work"
 LEASE_MS = 600_000
@@ -91,6 +94,14 @@ class World(ABC):
         """Say of each receipt in how many seconds its lease ends; less than 0 where it has."""
 
     @abstractmethod
+    async def history(self, job_id: str, queue: str = QUEUE) -> JobHistory:
+        """What a job's record keeps of its past."""
+
+    @abstractmethod
+    async def failures(self, queue: str = QUEUE) -> dict[str, FailureGroup]:
+        """Dead jobs by their fingerprint."""
+
+    @abstractmethod
     def lose_next_reply(self) -> None:
         """Break the connection after the next call has been done, before its reply."""
 
@@ -148,6 +159,12 @@ class MemoryWorld(World):
         now = self.clock.now()
         return {receipt: (deadline - now) / 1000 for receipt, deadline in self.broker.store(queue).lease.items()}
 
+    async def history(self, job_id: str, queue: str = QUEUE) -> JobHistory:
+        return read_history(history_fields(self.broker.store(queue).record(job_id)))
+
+    async def failures(self, queue: str = QUEUE) -> dict[str, FailureGroup]:
+        return dict(self.broker.store(queue).failures.groups)
+
     def lose_next_reply(self) -> None:
         """Nothing lies between a test and its memory that could break."""
 
@@ -199,7 +216,10 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
     end
   end
   -- On the last of a month what was used in it would be forgotten with the day.
-  local is_counted = string.match(key, ':used$') and ms < 31 * day
+  local is_counted = false
+  if kind == 'hash' and ms < 31 * day then
+    for _, field in ipairs(redis.call('HKEYS', key)) do is_counted = is_counted or string.match(field, '^month@') end
+  end
   if left >= 0 and not is_counted then redis.call('PEXPIRE', key, string.format('%.0f', left - ms)) end
 end
 """
@@ -274,6 +294,15 @@ class RedisWorld(World):
         seconds, microseconds = await client.time()
         now = seconds + microseconds / 1e6
         return {receipt.decode(): deadline / 1000 - now for receipt, deadline in deadlines}
+
+    async def history(self, job_id: str, queue: str = QUEUE) -> JobHistory:
+        return read_history(await self.client_of(queue).hgetall(QueueKeys(queue).job(job_id)))
+
+    async def failures(self, queue: str = QUEUE) -> dict[str, FailureGroup]:
+        fields = await self.client_of(queue).hgetall(QueueKeys(queue).failures)
+        groups = [read_group(name, value) for name, value in fields.items()]
+        assert None not in groups, "a group can't be read"
+        return {group.fingerprint: group for group in groups if group is not None}
 
     def lose_next_reply(self) -> None:
         self._lossy.loses_next = True
