@@ -122,3 +122,71 @@ async def test_only_dead_jobs_are_replayed_and_dropped(
     assert not await control.drop("nobody")
     assert await world.places() == before
     assert await control.find("a") is not None
+
+
+# Replayed with other data.
+
+
+async def test_a_dead_job_is_replayed_with_other_data(world: World, queue: JobQueue, control: QueueControl) -> None:
+    await world.push(A)
+    await settle(queue, "bury", await begin(queue, "a", type="t"), "a", body=ERROR)
+    edited = payload("a", data={"text": "right"})
+    assert await control.edit("a", edited)
+    record = await control.find("a")
+    assert record is not None
+    assert (record.state, record.attempts, record.error, record.payload) == (State.PENDING, 0, None, None)
+    assert record.type is None
+    assert await world.places() == Places(pending=[edited])
+    (again,) = await claim(queue)
+    entry = read_entry(again.raw)
+    assert (entry.payload, entry.attempts, entry.origin) == (edited, 0, "a")
+    assert await start(queue, again, "a", type="other") == "start"
+    totals = (await control.depths()).totals
+    assert (totals["replay"], totals["recordBytes"]) == (1, 0)
+
+
+async def test_a_dead_job_is_edited_once(world: World, queue: JobQueue, control: QueueControl) -> None:
+    await bury(world, queue, "a")
+    assert [await control.edit("a", A), await control.edit("a", A)] == [True, False]
+    assert await world.places() == Places(pending=[A])
+
+
+@pytest.mark.parametrize("verb", ["ack", "cancel", "retry", "release"])
+async def test_only_dead_jobs_are_edited(world: World, queue: JobQueue, control: QueueControl, verb: str) -> None:
+    await world.push(A)
+    await settle(queue, verb, await begin(queue, "a"), "a", delay_ms=1000)
+    before = await world.places()
+    assert not await control.edit("a", A)
+    assert not await control.edit("nobody", b"{}")
+    assert await world.places() == before
+
+
+async def test_an_edited_job_stays_the_job_that_it_is(world: World, queue: JobQueue, control: QueueControl) -> None:
+    await bury(world, queue, "a")
+    with pytest.raises(ValueError, match="the job is 'a', and can't become 'b'"):
+        await control.edit("a", payload("b"))
+    assert (await world.places()).dead == [A]
+    assert await control.edit("a", b'{"data":{}}')
+
+
+async def test_an_edited_job_holds_the_unique_key_that_it_has_now(
+    world: World, queue: JobQueue, control: QueueControl
+) -> None:
+    await bury(world, queue, "a", unique_key="k")
+    assert await control.edit("a", A, "other")
+    assert await control.enqueue([Enqueue("b", payload("b"), "k"), Enqueue("c", payload("c"), "other")]) == [
+        True,
+        False,
+    ]
+    await settle(queue, "bury", await begin(queue, "a", unique_key="other"), "a", unique_key="other")
+    assert await control.edit("a", A)
+    assert await control.enqueue([Enqueue("c", payload("c"), "other")]) == [True]
+
+
+async def test_a_job_is_not_edited_to_a_unique_key_that_another_has(
+    world: World, queue: JobQueue, control: QueueControl
+) -> None:
+    await bury(world, queue, "a")
+    await control.enqueue([Enqueue("b", payload("b"), unique_key="k")])
+    assert not await control.edit("a", A, "k")
+    assert (await world.places()).dead == [A]

@@ -44,6 +44,22 @@ FAULTS = {
     "a running job's record is forgotten": Fault("cycle", "redis.call('PERSIST', s.job)", ""),
     "a trimmed record's bytes still count": Fault("trim", "redis.call('HINCRBY', KEYS[4], 'recordBytes', -bytes)", ""),
     "a replayed job stays dead": Fault("replay", "unkeep(KEYS[2], KEYS[4], job, id)", ""),
+    "a dropped job still counts for its cause": Fault("drop", "uncount_failure(KEYS[4], KEYS[5], ARGV[1])", ""),
+    "a replayed job still counts for its cause": Fault("replay", "uncount_failure(KEYS[6], KEYS[7], id)", ""),
+    "a trimmed job still counts for its cause": Fault("trim", "uncount_failure(KEYS[5], KEYS[6], id)", ""),
+    "a dead job that makes way still counts for its cause": Fault(
+        "enqueue", "uncount_failure(KEYS[7], KEYS[8], id)", ""
+    ),
+    "a dead job that is pushed anew still counts for its cause": Fault(
+        "cycle", "uncount_failure(K.failures, K.fingerprints, s.id)", ""
+    ),
+    "a cause without a job is kept": Fault("replay", "if count and tonumber(count) > 1 then", "if count then"),
+    "a start that is repeated counts as a loss": Fault(
+        "cycle", "if (receipt or origin) ~= s.receipt then", "if true then"
+    ),
+    "a replay forgets an attempt": Fault("replay", "redis.call('HINCRBY', job, 'past', 1)", "1"),
+    "logs of earlier attempts are lost": Fault("cycle", "is_old and add_logs(s.job, logs) or logs", "logs"),
+    "a history takes no bytes": Fault("cycle", "size + past_bytes(s.job)", "size"),
     "a group has one more running than it may": Fault(
         "cycle", "return A.group_max > 0 and A.group_max or", "return A.group_max > 0 and A.group_max + 1 or"
     ),

@@ -102,6 +102,10 @@ class World(ABC):
         """Dead jobs by their fingerprint."""
 
     @abstractmethod
+    async def text(self, job_id: str, queue: str = QUEUE) -> list[bytes]:
+        """The pieces of a job's text."""
+
+    @abstractmethod
     def lose_next_reply(self) -> None:
         """Break the connection after the next call has been done, before its reply."""
 
@@ -164,6 +168,10 @@ class MemoryWorld(World):
 
     async def failures(self, queue: str = QUEUE) -> dict[str, FailureGroup]:
         return dict(self.broker.store(queue).failures.groups)
+
+    async def text(self, job_id: str, queue: str = QUEUE) -> list[bytes]:
+        text = self.broker.store(queue).text(job_id)
+        return [] if text is None else text.pieces
 
     def lose_next_reply(self) -> None:
         """Nothing lies between a test and its memory that could break."""
@@ -303,6 +311,11 @@ class RedisWorld(World):
         groups = [read_group(name, value) for name, value in fields.items()]
         assert None not in groups, "a group can't be read"
         return {group.fingerprint: group for group in groups if group is not None}
+
+    async def text(self, job_id: str, queue: str = QUEUE) -> list[bytes]:
+        entries = await self.client_of(queue).xrange(QueueKeys(queue).text(job_id))
+        assert [b"restart" in fields for _, fields in entries] == [number == 0 for number in range(len(entries))]
+        return [fields[b"t"] for _, fields in entries]
 
     def lose_next_reply(self) -> None:
         self._lossy.loses_next = True

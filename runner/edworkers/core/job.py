@@ -160,6 +160,15 @@ def decode(payload: bytes, fallback_id: str, now: int, max_bytes: int = MAX_PAYL
     return _read_document(cast("dict[str, Any]", document), payload, fallback_id, now)
 
 
+def check_id(job_id: str, payload: bytes) -> None:
+    """Raise ValueError where a payload that is to take the place of a job's own would make it another job."""
+    named = decode(payload, job_id, 0).id
+    if named != job_id:
+        raise ValueError(
+            f"id: the job is {job_id!r}, and can't become {named!r}; leave the id as it is, or enqueue it anew"
+        )
+
+
 def _read_document(document: dict[str, Any], payload: bytes, fallback_id: str, now: int) -> Job | Malformed:
     """Take the short way for `{"data": …}` with or without an id: that is nearly every job."""
     data = document.get("data")

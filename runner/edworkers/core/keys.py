@@ -137,6 +137,16 @@ class QueueKeys:
         return self._key("circuits")
 
     @property
+    def failures(self) -> str:
+        """Hash: fingerprint to how many dead jobs have it, first and last burial (Unix ms), and the latest's cause."""
+        return self._key("failures")
+
+    @property
+    def fingerprints(self) -> str:
+        """Hash: id to fingerprint, for each job that is counted in `failures`."""
+        return self._key("fingerprints")
+
+    @property
     def ledger(self) -> str:
         """Hash: `mark`, up to when (Unix ms) dead letters are in the ledger, and which runner is at it until when."""
         return self._key("ledger")
@@ -149,6 +159,10 @@ class QueueKeys:
     def job(self, job_id: str) -> str:
         """Hash: the record of one job."""
         return self._key(f"job:{job_id}")
+
+    def text(self, job_id: str) -> str:
+        """Stream: what a handler has written in its latest attempt, a piece in the field `t` of each entry."""
+        return self._key(f"text:{job_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +180,42 @@ class LimiterKeys:
     def rolling(self) -> str:
         """Sorted set: `<reservation>:<count>` by the time it was reserved (Unix ms)."""
         return f"edworkers:{{limit:{self.limiter}}}:rolling"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerKeys:
+    """The keys that all servers of one Redis share: `edworkers:{server}:<name>`, in one slot of a cluster."""
+
+    @property
+    def deeds(self) -> str:
+        """Stream: what people did, as JSON in the field `d` of each entry."""
+        return _of_servers("deeds")
+
+    @property
+    def operations(self) -> str:
+        """Sorted set: id of a bulk operation by when it was made (Unix ms)."""
+        return _of_servers("operations")
+
+    def operation(self, operation_id: str) -> str:
+        """Hash: `status` and `body` (JSON) of one bulk operation."""
+        return _of_servers(f"operation:{operation_id}")
+
+    def turn(self, operation_id: str) -> str:
+        """Name the string that holds the server that works on an operation, while it does."""
+        return _of_servers(f"turn:{operation_id}")
+
+    def series(self, queue: str, step_seconds: int) -> str:
+        """Name the string that is a ring of samples of one queue, as many seconds apart."""
+        return _of_servers(f"series:{queue}:{step_seconds}")
+
+    def once(self, key: str) -> str:
+        """Name the string that holds what was kept under the key of a request."""
+        return _of_servers(f"once:{key}")
+
+    def count(self, key: str) -> str:
+        """Hash: `window`, the number of the window that is counted, and `calls`, how many there were in it."""
+        return _of_servers(f"count:{key}")
+
+
+def _of_servers(name: str) -> str:
+    return f"edworkers:{{server}}:{name}"

@@ -190,6 +190,8 @@ class Retention(Settings):
     """Seconds that a dead letter is kept."""
     max_bytes: Size = Field(default=256 * 1024**2, ge=0, json_schema_extra={"default": "256Mi"})
     """How many bytes the records of finished jobs may take in Redis, such as 512Ki or 1Gi; the oldest go first."""
+    keep_data: bool = False
+    """Keep the data of jobs that are done with their record, so that they can be looked at and run again."""
 
 
 class Autoscaling(Settings):

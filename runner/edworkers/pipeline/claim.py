@@ -10,6 +10,7 @@ from edworkers.core.job import Entry, Job, Malformed, decode, grouped, read_entr
 from edworkers.core.settings import MAX_PAYLOAD_BYTES, JobPolicy, faults_of
 from edworkers.core.verdict import Bury, Verdict
 from edworkers.ports import Delivery, Handler, Start
+from edworkers.telemetry.tracing import AttemptSpan
 
 
 @dataclass(slots=True)
@@ -27,6 +28,8 @@ class Claimed:
     """Why it can't be run, where that is known."""
     put_off_until: int = 0
     """Unix ms, where its producer wants it run later."""
+    span: AttemptSpan | None = None
+    """Its attempt in a trace, where tracing is on."""
 
     @property
     def is_runnable(self) -> bool:
@@ -37,6 +40,18 @@ class Claimed:
     def attempt(self) -> int:
         """The number of the attempt that would begin now."""
         return self.entry.attempts + 1
+
+    @property
+    def type(self) -> str | None:
+        """Its type, where it says one and its envelope could be read."""
+        return self.job.type if self.job is not None else None
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace context of its attempt, or else of its producer."""
+        if self.span is not None:
+            return self.span.traceparent
+        return self.job.traceparent if self.job is not None else None
 
     @property
     def unique_key(self) -> str:

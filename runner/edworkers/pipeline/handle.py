@@ -8,11 +8,13 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from edworkers.core.job_log import LEVELS, JobLog, Level, check_level
 from edworkers.core.outcome import Cancelled, Failed, Outcome, Released
 from edworkers.core.returned import failure_of, in_words, outcome_of, unusable
 from edworkers.pipeline.claim import Claimed
+from edworkers.pipeline.emit import Emitted
 from edworkers.ports import Handle, Handler, JobQueue
-from edworkers.telemetry import log
+from edworkers.telemetry import job_lines, log
 
 
 class End(StrEnum):
@@ -59,7 +61,10 @@ class Attempt:
 
     __slots__ = (
         "_attempt",
+        "_emitted",
+        "_log",
         "_loop",
+        "_now",
         "_queue",
         "_queue_name",
         "began",
@@ -80,6 +85,7 @@ class Attempt:
         queue: JobQueue,
         queue_name: str,
         loop: asyncio.AbstractEventLoop,
+        now: Callable[[], int],
         max_attempts: int,
         timeout_seconds: float,
     ) -> None:
@@ -95,6 +101,9 @@ class Attempt:
         self._queue = queue
         self._queue_name = queue_name
         self._loop = loop
+        self._now = now
+        self._log: JobLog | None = None
+        self._emitted: Emitted | None = None
 
     @property
     def id(self) -> str:
@@ -127,6 +136,11 @@ class Attempt:
         return self.claimed.job.traceparent if self.claimed.job is not None else None
 
     @property
+    def span_context(self) -> str | None:
+        """The trace context of this attempt, where tracing is on."""
+        return self.claimed.span.traceparent if self.claimed.span is not None else None
+
+    @property
     def payload(self) -> bytes:
         """The job as its producer pushed it, for a process of its own to read."""
         return self.claimed.entry.payload
@@ -143,6 +157,28 @@ class Attempt:
         report = to_json({"fraction": fraction, "note": note})
         await self._queue.report_progress(self.claimed.id, self.claimed.receipt, report)
 
+    async def emit(self, text: str) -> None:
+        """Tell the next piece of a text that the job writes; raises TypeError for what is none."""
+        if self._emitted is None:
+            self._emitted = Emitted(self._append, self.id)
+        self._emitted.add(text)
+
+    async def _append(self, text: bytes, restart: bool) -> bool:  # noqa: FBT001 - a `Send`
+        return await self._queue.append_text(self.claimed.id, self.claimed.receipt, text, restart=restart)
+
+    def log(self, message: str, level: Level = "info") -> None:
+        """Log something of the job; raises ValueError for what is no level."""
+        check_level(level)
+        if self._log is None:
+            self._log = JobLog()
+        kept = self._log.add(self._now(), level, str(message))
+        log.log(LEVELS[level], "job.log", queue=self.queue, job=self.id, attempt=self.attempt, message=kept)
+
+    @property
+    def logs(self) -> bytes:
+        """What the handler has logged, as a JSON array; empty if nothing."""
+        return b"" if self._log is None else self._log.write()
+
     def stop(self, end: End) -> None:
         """End the attempt from outside; the first reason counts."""
         if self.end is None and self.task is not None:
@@ -157,7 +193,11 @@ class Attempt:
         assert data is not None  # noqa: S101
         try:
             handle = handlers.ready(handler) or await handlers.open(handler)
-            self.outcome = outcome_of(await handle(data, self))
+            self._enter()  # not before, for what a handler opens for all its jobs is no part of this one
+            try:
+                self.outcome = outcome_of(await handle(data, self))
+            finally:
+                await self._end_text()
         except (Exception, asyncio.CancelledError, SystemExit) as error:  # noqa: BLE001
             # Whatever a handler raises is that job's failure, not the runner's. Ended from outside, the attempt counts
             # as that, whatever its cancellation became on the way out.
@@ -167,6 +207,24 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 - an outcome of wrong types must not keep the job from ending
             self.outcome = unusable(self.outcome, error)
             finished(self)
+
+    async def _end_text(self) -> None:
+        """Have all of the text told before the job ends, unless nobody wants it any more."""
+        if self._emitted is None:
+            return
+        if self.end is not None:
+            self._emitted.abandon()
+            return
+        try:
+            await self._emitted.end()
+        finally:
+            self._emitted.abandon()
+
+    def _enter(self) -> None:
+        """Make what this task does from here on a part of the job, in log lines and in its trace."""
+        job_lines.enter(self)
+        if self.claimed.span is not None:
+            self.claimed.span.enter()
 
     def ended(self, end: End) -> Outcome:
         """Say what an attempt comes to that was ended from outside."""

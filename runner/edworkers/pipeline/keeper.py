@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from edworkers.core.errors import QueueUnavailableError
 from edworkers.core.queue_age import QueueAge, left_the_list
+from edworkers.core.stats import KeeperStats
 from edworkers.ports import Depths, KeptQueue
 from edworkers.telemetry import log
 
@@ -26,12 +27,18 @@ OnSample = Callable[[Depths], None]
 
 
 class Keeper:
-    """Keeps one queue, round after round; `on_sample`, if given, hears how it stands after each."""
+    """Keeps one queue, round after round; `on_sample`, if given, hears how it stands after each.
 
-    def __init__(self, name: str, queue: KeptQueue, on_sample: OnSample | None = None) -> None:
+    What rounds did is added to `stats`.
+    """
+
+    def __init__(
+        self, name: str, queue: KeptQueue, on_sample: OnSample | None = None, stats: KeeperStats | None = None
+    ) -> None:
         self.queue = queue
         self._name = name
         self._on_sample = on_sample
+        self._stats = stats or KeeperStats(name)
         self._age = QueueAge()
         self._rounds = itertools.count()
         self._failing: dict[str, str] = {}
@@ -56,6 +63,7 @@ class Keeper:
             moved += await self._try(verb, self._batches_of(verb, step))
         if self._on_sample is not None:
             await self._try("sample", self._sample)
+        self._stats.rounds += 1
         return moved
 
     async def _try(self, verb: str, step: Callable[[], Awaitable[int]]) -> int:
@@ -68,9 +76,11 @@ class Keeper:
             self._tell_failed(verb, f"{type(error).__name__}: {error}", exc_info=error)
             return 0
         self._failing.pop(verb, None)
+        self._stats.moved[verb] += count
         return count
 
     def _tell_failed(self, verb: str, reason: str, exc_info: Exception | None = None) -> None:
+        self._stats.failures[verb] += 1
         if self._failing.get(verb) != reason:
             log.error(
                 "keeper.failed", queue=self._name, step=verb, reason=reason, then="trying again", exc_info=exc_info
@@ -118,18 +128,21 @@ async def keep_forever(
     queues: Callable[[], Sequence[tuple[str, KeptQueue]]],
     interval_seconds: float = INTERVAL_SECONDS,
     on_sample: OnSample | None = None,
+    kept: dict[str, KeeperStats] | None = None,
 ) -> None:
     """Begin a round of every queue each `interval_seconds` until cancelled; which they are is asked anew each time.
 
-    A queue whose round takes longer, as where its Redis is away, doesn't keep the others waiting.
+    A queue whose round takes longer, as where its Redis is away, doesn't keep the others waiting. What the rounds did
+    is added to `kept`, by queue.
     """
     keepers: dict[str, Keeper] = {}
+    told: dict[str, KeeperStats] = {} if kept is None else kept
     rounds: dict[str, asyncio.Task[int]] = {}
     try:
         while True:
             for name, queue in queues():
                 if name not in keepers or keepers[name].queue is not queue:
-                    keepers[name] = Keeper(name, queue, on_sample)
+                    keepers[name] = Keeper(name, queue, on_sample, told.setdefault(name, KeeperStats(name)))
                 if name not in rounds or rounds[name].done():
                     rounds[name] = asyncio.create_task(keepers[name].keep())
             await asyncio.sleep(interval_seconds)

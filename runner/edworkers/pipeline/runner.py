@@ -26,6 +26,8 @@ from edworkers.pipeline.quota import NOTHING, Quota
 from edworkers.pipeline.settle import settlement
 from edworkers.ports import Clock, Cycle, Grant, JobQueue, Lifeline, Limiter, Settlement
 from edworkers.telemetry import log, tell_settled
+from edworkers.telemetry.job_lines import trace_fields
+from edworkers.telemetry.tracing import begin_attempt
 
 SWEEP_SECONDS = 0.05
 PAUSED_LOOK_SECONDS = 1.0
@@ -95,7 +97,7 @@ class Runner:
         roll: Callable[[], float] = random.random,
     ) -> None:
         self.pool = pool
-        self.stats = Stats(pool.queue)
+        self.stats = Stats.of_types(pool.queue, handlers, pool.concurrency)
         self.running: dict[str, Attempt] = {}
         self.stuck: list[Attempt] = []
         self._queue = queue
@@ -146,7 +148,7 @@ class Runner:
         for receipt in receipts:
             attempt = self.running.get(receipt)
             if attempt is not None:
-                self._count_lost(attempt.claimed.id, receipt)
+                self._count_lost(attempt.id, receipt, attempt.attempt, attempt.claimed.traceparent)
                 attempt.stop(End.LOST)
 
     def _on_cancel(self, job_ids: Sequence[str]) -> None:
@@ -154,14 +156,16 @@ class Runner:
             if attempt.claimed.id in job_ids:
                 attempt.stop(End.CANCEL)
 
-    def _count_lost(self, job_id: str, receipt: str) -> None:
+    def _count_lost(self, job_id: str, receipt: str, attempt: int, traceparent: str | None) -> None:
         self.stats.lease_losses += 1
         log.warning(
             "lease.lost",
             queue=self.pool.queue,
             job=job_id,
             receipt=receipt,
+            attempt=attempt,
             then="another runner gets the job, or has it",
+            **trace_fields(traceparent),
         )
 
     # The loop.
@@ -278,9 +282,10 @@ class Runner:
         if self._ledger is not None:
             self._ledger.settled(settlements, cycle.lost)
         if cycle.lost:
-            ids = {s.receipt: s.job_id for s in settlements}
+            refused = {s.receipt: s for s in settlements}
             for receipt in cycle.lost:
-                self._count_lost(ids[receipt], receipt)
+                made = refused[receipt]
+                self._count_lost(made.job_id, receipt, made.begun, made.traceparent)
 
     def _expect(self, cycle: Cycle, want: int) -> None:
         """Judge from an answer whether to ask for more at once, later, or when woken."""
@@ -339,7 +344,7 @@ class Runner:
 
     def _admit(self, claimed: Claimed, admission: str) -> None:
         if admission == "lost":
-            self._count_lost(claimed.id, claimed.receipt)
+            self._count_lost(claimed.id, claimed.receipt, claimed.attempt, claimed.traceparent)
             self._let_go(claimed.receipt)
         elif admission == "duplicate" and claimed.refusal is None:
             self._settle(claimed, Duplicate(), started=False)
@@ -364,11 +369,14 @@ class Runner:
             queue=self._queue,
             queue_name=self.pool.queue,
             loop=self._loop,
+            now=self._clock.now,
             max_attempts=_least(policy.max_attempts, job.max_attempts),
             timeout_seconds=_least(policy.timeout_seconds, job.timeout_seconds),
         )
+        claimed.span = begin_attempt(attempt)
         if job.time is not None and claimed.entry.attempts == 0:
-            self.stats.latency.add(max(self._clock.now() - job.time, 0) / 1000)
+            now = self._clock.now()
+            self.stats.of(job.type).latency.add(max(now - job.time, 0) / 1000, claimed.traceparent, now / 1000)
         self.running[claimed.receipt] = attempt
         attempt.task = self._loop.create_task(attempt.run(self._open_handlers, self._finished))
         if not self._sweeping:
@@ -385,6 +393,8 @@ class Runner:
             self._let_go(receipt)
         else:
             self._judge(attempt, outcome)
+        if (span := attempt.claimed.span) is not None:
+            span.end(outcome)
         del self.running[receipt]
         # The end of a job is what makes room where as many run as may.
         self._expecting |= self._is_full
@@ -404,7 +414,7 @@ class Runner:
         ran = self._loop.time() - attempt.began
         # A service that lets a job run out of time is as good as down.
         down = attempt.end is End.TIMEOUT or service_down(outcome)
-        self._settle(attempt.claimed, verdict, ran=ran, outcome=outcome, down=down)
+        self._settle(attempt.claimed, verdict, ran=ran, outcome=outcome, down=down, logs=attempt.logs)
 
     def _settle(
         self,
@@ -415,26 +425,40 @@ class Runner:
         ran: float | None = None,
         outcome: Outcome | None = None,
         down: bool | None = None,
+        logs: bytes = b"",
         quiet: bool = False,
     ) -> None:
         """Settle a job; `ran` is for how many seconds its handler did, and `outcome` what it came to, if it did.
 
-        `down` is what that tells of the service of the job's group.
+        `down` is what that tells of the service of the job's group, and `logs` what its handler logged.
         """
-        seconds = ran or 0
         name, now = self.pool.queue, self._clock.now()
-        made = settlement(claimed, verdict, queue=name, now=now, started=started, ran=ran, service_down=down)
+        made = settlement(claimed, verdict, queue=name, now=now, started=started, ran=ran, service_down=down, logs=logs)
         if self._budget is not None:
             self._budget.settle(claimed, outcome)
         if self._ledger is not None:
             self._ledger.note(claimed, made, now=now, ran=ran)
         self._settlements.append(made)
-        self.stats.settled[made.verb] += 1
-        if ran is not None:
-            self.stats.attempt.add(ran)
+        self._count(claimed, made, ran, now)
         if not quiet:
-            tell_settled(made.verb, self.pool.queue, claimed.id, verdict, attempt=made.begun, seconds=seconds)
+            tell_settled(
+                made.verb,
+                made.job_id,
+                verdict,
+                queue=self.pool.queue,
+                attempt=made.begun,
+                seconds=made.seconds,
+                traceparent=made.traceparent,
+            )
         self._poke.set()
+
+    def _count(self, claimed: Claimed, made: Settlement, ran: float | None, now: int) -> None:
+        stats = self.stats.of(claimed.type)
+        stats.settled[made.verb] += 1
+        if ran is not None:
+            stats.attempt.add(ran, made.traceparent, now / 1000)
+        if claimed.span is not None:
+            claimed.span.settled(made.verb)
 
     def give_everything_up(self, culprits: Sequence[Attempt]) -> list[Settlement]:
         """Write off what is in hand, as the process is about to end: `culprits` failed, the others are given back."""
@@ -470,8 +494,10 @@ class Runner:
             "handler.stuck",
             queue=self.pool.queue,
             job=attempt.id,
+            attempt=attempt.attempt,
             reason=f"the handler went on for {self._patience.grace:g} s after it was cancelled ({attempt.end})",
             then="the runner finishes its other jobs and ends, to be started anew",
+            **trace_fields(attempt.claimed.traceparent),
         )
         self.stuck.append(attempt)
         if attempt.end is End.TIMEOUT:

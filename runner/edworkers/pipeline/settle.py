@@ -7,6 +7,8 @@ from typing import Any, cast
 
 from pydantic_core import to_json
 
+from edworkers.core.fingerprint import cause, fingerprint
+from edworkers.core.follow_up import source_of
 from edworkers.core.outcome import FollowUp
 from edworkers.core.verdict import Ack, Bury, Cancel, Defer, Duplicate, Release, Retry, Verdict
 from edworkers.pipeline.claim import Claimed
@@ -26,11 +28,12 @@ def settlement(
     started: bool = True,
     ran: float | None = None,
     service_down: bool | None = None,
+    logs: bytes = b"",
 ) -> Settlement:
     """Write a verdict on a claimed job as a settlement.
 
     `now` is in Unix ms; `ran` is for how many seconds the handler did, None where it was not asked; `service_down` is
-    what the attempt tells of the service of the job's group.
+    what the attempt tells of the service of the job's group, and `logs` what its handler logged.
     """
     failed = claimed.entry.attempts
     more: dict[str, Any] = {}
@@ -46,7 +49,7 @@ def settlement(
         case Defer():
             more = _put_off(claimed, verdict)
         case Bury(error):
-            more["body"] = _error(error)
+            more = {"body": _error(error), "fingerprint": fingerprint(error), "cause": _error(cause(error))}
         case Release(shut_ms):
             more["shut_ms"] = shut_ms
         case _:
@@ -62,6 +65,8 @@ def settlement(
         seconds=ran or 0,
         started=started,
         service_down=service_down,
+        logs=logs,
+        traceparent=claimed.traceparent,
         **more,
     )
 
@@ -117,10 +122,11 @@ def _follow_up(parent: Claimed, index: int, follow: FollowUp, queue: str, now: i
     envelope: dict[str, Any] = {
         "id": job_id,
         **({} if follow.type is None else {"type": follow.type}),
-        "source": f"edworkers/{queue}",
+        "source": source_of(queue),
+        "parentid": parent.id,
         "time": datetime.fromtimestamp(now / 1000, UTC).isoformat(),
         "data": follow.data,
     }
-    if parent.job is not None and parent.job.traceparent is not None:
-        envelope["traceparent"] = parent.job.traceparent
+    if parent.traceparent is not None:
+        envelope["traceparent"] = parent.traceparent
     return f"{follow.queue} {job_id}\n".encode() + to_json(envelope)

@@ -37,7 +37,8 @@ class Deed(NamedTuple):
     who: str
     """A person's name, or a key's."""
     what: str
-    """A verb: `replay`, `drop`, `cancel`, `pause`, `resume`, `edit`, `run`, `enqueue`, `login`."""
+    """A verb: `replay`, `drop`, `cancel`, `undo`, `pause`, `resume`, `edit`, `run`, `enqueue`, `reveal`, `login`; the end of a
+    bulk operation is its action with `-end`."""
     queue: str
     subject: str
     """A job's id, or in words which jobs."""
@@ -60,7 +61,7 @@ class BulkOperation:
     created_at: int
     starts_at: int
     status: str
-    """`waiting`, `running`, `done`, `undone`, or `failed`."""
+    """`waiting`, `running`, `done`, `undone`, `stopped`, or `failed`."""
     total: int
     """How many jobs were there to look at when it was made."""
     looked_at: int = 0

@@ -23,6 +23,8 @@ class JobSummary:
     """Since when it waits, began, is due, or ended, by its state; None where it doesn't say."""
     seconds: float | None = None
     """How long the last attempt ran."""
+    waited_ms: int | None = None
+    """Of a job that has ended: from when it was enqueued to when its last attempt began, where its record says."""
     error_kind: str | None = None
     error_message: str | None = None
     fingerprint: str | None = None
@@ -73,6 +75,20 @@ class Related(NamedTuple):
     id: str
     how: str
     """`parent` or `child`."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobHistory:
+    """What a job's record keeps of how it came to where it is."""
+
+    past: Sequence[PastAttempt] = ()
+    """The latest 20 at most, the oldest first; the last one of a dead job is its burial."""
+    logs: Sequence[LogLine] = ()
+    """Of all its attempts, as far as they are kept; the oldest first."""
+    related: Sequence[Related] = ()
+    """Its parent, then its children."""
+    fingerprint: str | None = None
+    """Of a dead job: the same for all that failed for one cause."""
 
 
 @dataclass(frozen=True, slots=True)

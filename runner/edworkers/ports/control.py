@@ -18,6 +18,8 @@ class Enqueue(NamedTuple):
     """Unix ms before which it must not run; 0 for at once."""
     revive: bool = True
     """Whether one with this id that is dead makes way for it, instead of making it a duplicate."""
+    parent: str = ""
+    """Of a follow-up job: the queue and id of the job that it follows, with a space between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class JobRecord:
     result: Any = None
     error: dict[str, Any] | None = None
     payload: bytes | None = None
-    """Of a dead job: its bytes as they came."""
+    """Of a dead job: its bytes as they came. Of one that is done or cancelled only with `retention.keepData`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,17 @@ class QueueControl(Protocol):
         ...
 
     async def replay(self, job_id: str) -> bool:
-        """Put a dead job back on the list with all its attempts; False if it isn't dead, or its unique key is taken."""
+        """Put a dead job back on the list with all its attempts; False if it isn't dead, or its unique key is taken.
+
+        Its record keeps its history.
+        """
+        ...
+
+    async def edit(self, job_id: str, payload: bytes, unique_key: str = "") -> bool:
+        """Replay a dead job with another payload, whose unique key this is; False where a replay would be refused.
+
+        Raises ValueError where the payload names another id.
+        """
         ...
 
     async def drop(self, job_id: str) -> bool:

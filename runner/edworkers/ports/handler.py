@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from edworkers.core.job_log import Level
 from edworkers.core.settings import PoolSpec
 from edworkers.ports.plain import in_threads, is_plain
 
@@ -58,6 +59,23 @@ class JobContext(Protocol):
 
     async def progress(self, fraction: float, note: str = "") -> None:
         """Tell how far the work is (0 to 1)."""
+        ...
+
+    async def emit(self, text: str) -> None:
+        """Tell the next piece of a text that the job writes, for those who follow it.
+
+        They get it within a moment, several pieces at once where they come fast. Of an attempt the first 256 KiB are
+        kept, for an hour. The next attempt begins a new text. Nothing fails for want of a piece: what counts is the
+        result, which has to have the whole text.
+        """
+        ...
+
+    def log(self, message: str, level: Level = "info") -> None:
+        """Log something of the job: it is kept with its record, and goes to the runner's log as `job.log`.
+
+        The latest 100 lines of an attempt are kept, each of at most 500 characters, once the attempt has ended. Raises
+        ValueError for a level other than `debug`, `info`, `warning` and `error`.
+        """
         ...
 
 

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
+from edworkers.core.job_log import Level, check_level
+
 
 class _Context(Protocol):
     @property
@@ -27,6 +29,8 @@ class _Context(Protocol):
     @property
     def traceparent(self) -> str | None: ...
     async def progress(self, fraction: float, note: str = "") -> None: ...
+    async def emit(self, text: str) -> None: ...
+    def log(self, message: str, level: Level = "info") -> None: ...
 
 
 class PlainJob:
@@ -89,6 +93,17 @@ class PlainJob:
         """Tell how far the work is (0 to 1), and wait until it is told; raises ValueError for anything else."""
         if not self.is_over:
             asyncio.run_coroutine_threadsafe(self._context.progress(fraction, note), self._loop).result()
+
+    def emit(self, text: str) -> None:
+        """Tell the next piece of a text that the job writes, as `JobContext.emit` does."""
+        if not self.is_over:
+            asyncio.run_coroutine_threadsafe(self._context.emit(text), self._loop).result()
+
+    def log(self, message: str, level: Level = "info") -> None:
+        """Log something of the job, as `JobContext.log` does; raises ValueError for what is no level."""
+        check_level(level)
+        with suppress(RuntimeError):  # the loop is closed: nobody keeps it any more
+            self._loop.call_soon_threadsafe(self._context.log, message, level)
 
     def stop(self) -> None:
         """End the attempt, as far as the function looks at it."""

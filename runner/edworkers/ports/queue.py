@@ -59,8 +59,16 @@ class Settlement(NamedTuple):
     """For `release`: how long no job of its group is to be claimed."""
     follow_ups: tuple[bytes, ...] = ()
     """For `ack`: of each job that follows, its queue, a space, its id, a line feed and its payload."""
+    fingerprint: str = ""
+    """For `bury`: the same for all jobs that are buried for one cause."""
+    cause: bytes = b""
+    """For `bury`: JSON, the kind and message that are shown for all that have this fingerprint."""
+    logs: bytes = b""
+    """What the attempt logged: a JSON array of `at` (Unix ms), `level` and `message`, of at most 16 KiB."""
     service_down: bool | None = None
     """Whether the service that the job's group stands for failed; None where the attempt tells nothing of it."""
+    traceparent: str | None = None
+    """The trace context of the attempt or, where it has none, of the job's producer; only log lines name it."""
 
 
 class CircuitChange(NamedTuple):
@@ -139,6 +147,13 @@ class JobQueue(KeptQueue, Protocol):
 
     async def report_progress(self, job_id: str, receipt: str, progress: bytes) -> bool:
         """Keep the progress (JSON) of a running job; False if `receipt` doesn't hold it any more."""
+        ...
+
+    async def append_text(self, job_id: str, receipt: str, text: bytes, *, restart: bool) -> bool:
+        """Add a piece (UTF-8) to the text that a running job writes; False if `receipt` doesn't hold it any more.
+
+        With `restart` the text begins anew. Of the rest only the first `MAX_TEXT_BYTES` are kept.
+        """
         ...
 
     async def throttle(self, milliseconds: int, reason: str) -> None:

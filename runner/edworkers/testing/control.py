@@ -1,16 +1,30 @@
 """One queue in memory, as producers and operators use it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic_core import from_json
 
-from edworkers.core.job import Entry, write_entry
+from edworkers.core.job import Entry, check_id, read_entry, write_entry
 from edworkers.core.lifecycle import State
 from edworkers.core.settings import Retention
 from edworkers.ports import Depths, Enqueue, JobRecord
 from edworkers.testing.depths import read_depths
+from edworkers.testing.history import history_bytes, note_past
 from edworkers.testing.store import Record, Store
+
+_OF_THE_DEAD: dict[str, Any] = {
+    "attempts": 0,
+    "started_at": None,
+    "finished_at": None,
+    "due_at": None,
+    "seconds": None,
+    "error": b"",
+    "payload": None,
+    "fingerprint": "",
+}
+"""Fields that a job has no more once it is replayed."""
 
 
 class MemoryControl:
@@ -20,6 +34,7 @@ class MemoryControl:
         self._store = store
         self._result_ms = retention.result_seconds * 1000
         self._dead_ms = retention.dead_seconds * 1000
+        self._keeps_data = retention.keep_data
 
     async def enqueue(self, jobs: Sequence[Enqueue]) -> list[bool]:
         """Add jobs; False for each that is a duplicate."""
@@ -73,11 +88,13 @@ class MemoryControl:
 
     def _cancel_delayed(self, job_id: str) -> None:
         store = self._store
-        del store.delayed[job_id], store.entries[job_id]
-        record = store.record(job_id)
+        del store.delayed[job_id]
+        raw, record = store.entries.pop(job_id), store.record(job_id)
+        record.payload = read_entry(raw).payload if self._keeps_data else None
         store.free_unique(record.unique, job_id)
         record.state, record.finished_at = State.CANCELLED, store.clock.now()
-        store.keep(store.finished, job_id, 0, self._result_ms)
+        size = history_bytes(record) + len(record.payload or b"")
+        store.keep(store.finished, job_id, size, self._result_ms)
         store.totals["cancel"] += 1
 
     async def pause(self, *, paused: bool) -> bool:
@@ -101,23 +118,33 @@ class MemoryControl:
 
     async def replay(self, job_id: str) -> bool:
         """Put a dead job back on the list; False if it isn't dead, or another job has its unique key by now."""
-        store = self._store
-        old = store.find(job_id)
-        if old is None or old.state is not State.DEAD or old.payload is None:
+        return self._replay(job_id, None)
+
+    async def edit(self, job_id: str, payload: bytes, unique_key: str = "") -> bool:
+        """Replay a dead job with another payload; raises ValueError where that names another id."""
+        check_id(job_id, payload)
+        return self._replay(job_id, (payload, unique_key))
+
+    def _replay(self, job_id: str, instead: tuple[bytes, str] | None) -> bool:
+        store, record = self._store, self._store.find(job_id)
+        if record is None or record.state is not State.DEAD or record.payload is None:
             return False
-        if old.unique and store.unique.setdefault(old.unique, job_id) != job_id:
+        payload, unique = instead or (record.payload, record.unique)
+        if unique and store.unique.setdefault(unique, job_id) != job_id:
             return False
         store.unkeep(store.dead, job_id)
-        store.records[job_id] = Record(
+        note_past(record, "bury", record.finished_at or store.clock.now(), record.error)
+        store.records[job_id] = replace(
+            record,
+            state=State.PENDING,
             origin=job_id,
-            unique=old.unique,
-            type=old.type,
-            queued_at=old.queued_at,
-            progress=old.progress,
+            unique=unique,
+            type=record.type if instead is None else None,
             expires_at=store.clock.now() + self._dead_ms,
+            **_OF_THE_DEAD,
         )
         store.totals["replay"] += 1
-        store.push([write_entry(Entry(old.payload, origin=job_id))])
+        store.push([write_entry(Entry(payload, origin=job_id))])
         return True
 
     async def drop(self, job_id: str) -> bool:
@@ -127,6 +154,7 @@ class MemoryControl:
             return False
         self._store.unkeep(self._store.dead, job_id)
         del self._store.records[job_id]
+        self._store.texts.pop(job_id, None)
         return True
 
 

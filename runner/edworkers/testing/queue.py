@@ -7,14 +7,17 @@ from collections.abc import Callable, Sequence
 
 from pydantic_core import to_json
 
-from edworkers.core.follow_up import NO_FOLLOW_UP, read_follow_up
+from edworkers.core.fingerprint import cause, fingerprint
+from edworkers.core.follow_up import NO_FOLLOW_UP, read_follow_up, read_parent, write_children
 from edworkers.core.group_bounds import GroupBounds
 from edworkers.core.job import group_of, read_entry, write_entry
 from edworkers.core.lifecycle import State
 from edworkers.core.settings import MAX_PAYLOAD_BYTES, Groups, Retention
 from edworkers.ports import CircuitChange, Cycle, Delivery, Depths, Enqueue, Settlement, Start
 from edworkers.testing.depths import read_depths
+from edworkers.testing.history import history_bytes, note_logs, note_past
 from edworkers.testing.store import Index, Record, Store
+from edworkers.testing.texts import Text
 
 _LONG_GATE_MS = 60_000
 _REAP_PAUSE_MS = 5000
@@ -46,6 +49,7 @@ class MemoryQueue:
         self._result_ms = retention.result_seconds * 1000
         self._dead_ms = retention.dead_seconds * 1000
         self._max_bytes = retention.max_bytes
+        self._keeps_data = retention.keep_data
         self._calls = itertools.count(1)
         self._settle_by = {
             "ack": self._ack,
@@ -129,6 +133,8 @@ class MemoryQueue:
             store.unkeep(store.dead, start.job_id)
             del store.records[start.job_id]
         record = store.record(start.job_id)
+        if record.state is State.INFLIGHT and record.receipt != start.receipt:
+            note_past(record, "lost", store.clock.now())
         record.state, record.expires_at = State.INFLIGHT, None
         record.origin, record.receipt, record.attempts = start.origin, start.receipt, start.attempt
         record.started_at = store.clock.now()
@@ -163,6 +169,9 @@ class MemoryQueue:
     def _finish(self, s: Settlement, state: State, index: Index, size: int, milliseconds: int) -> Record:
         store = self.store
         record = store.record(s.job_id)
+        note_logs(record, s)
+        record.follow_ups = write_children(s.follow_ups)
+        size += history_bytes(record)
         record.state, record.finished_at = state, store.clock.now()
         record.attempts, record.seconds = s.begun, round(s.seconds, 6)
         store.keep(index, s.job_id, size, milliseconds)
@@ -170,18 +179,22 @@ class MemoryQueue:
         store.cancel.pop(s.job_id, None)
         return record
 
-    def _ack(self, s: Settlement, _raw: bytes) -> None:
-        record = self._finish(s, State.DONE, self.store.finished, len(s.body), self._result_ms)
-        record.result = s.body
+    def _ack(self, s: Settlement, raw: bytes) -> None:
+        data = read_entry(raw).payload if self._keeps_data else None
+        record = self._finish(s, State.DONE, self.store.finished, len(s.body) + len(data or b""), self._result_ms)
+        record.result, record.payload = s.body, data
         self.store.outbox.extendleft(s.follow_ups)
 
     def _bury(self, s: Settlement, raw: bytes) -> None:
         payload = read_entry(raw).payload
         record = self._finish(s, State.DEAD, self.store.dead, len(payload) + len(s.body), self._dead_ms)
-        record.error, record.payload = s.body, payload
+        record.error, record.payload, record.fingerprint = s.body, payload, s.fingerprint
+        self.store.failures.note(s.job_id, s.fingerprint, self.store.clock.now(), s.cause)
 
-    def _cancel(self, s: Settlement, _raw: bytes) -> None:
-        self._finish(s, State.CANCELLED, self.store.finished, 0, self._result_ms)
+    def _cancel(self, s: Settlement, raw: bytes) -> None:
+        data = read_entry(raw).payload if self._keeps_data else None
+        record = self._finish(s, State.CANCELLED, self.store.finished, len(data or b""), self._result_ms)
+        record.payload = data
 
     def _drop_duplicate(self, s: Settlement, raw: bytes) -> None:
         """Leave the record alone: it is that of the job that was there before."""
@@ -193,6 +206,7 @@ class MemoryQueue:
         if s.started:
             record = self.store.record(s.job_id)
             record.state, record.attempts = State.PENDING, s.begun
+            note_logs(record, s)
 
     def _put_first(self, raw: bytes, group: str | None) -> None:
         if group is None:
@@ -206,6 +220,9 @@ class MemoryQueue:
         entry = read_entry(raw)._replace(attempts=s.attempts, due=due, origin=s.origin)
         store.put_off(s.job_id, entry, due)
         record = store.record(s.job_id)
+        if s.verb == "retry" or s.begun != s.attempts:
+            note_past(record, s.verb, store.clock.now(), s.body)
+        note_logs(record, s)
         record.state, record.due_at, record.attempts, record.error = State.DELAYED, due, s.begun, s.body
         record.expires_at = due + self._dead_ms
         if s.gate_ms > 0:
@@ -291,6 +308,7 @@ class MemoryQueue:
     def _forget(self, index: Index, job_id: str) -> None:
         self.store.unkeep(index, job_id)
         self.store.records.pop(job_id, None)
+        self.store.texts.pop(job_id, None)
 
     async def forward(self, at_most: int) -> int:
         """Pass follow-up jobs on to their queues; returns how many."""
@@ -301,7 +319,7 @@ class MemoryQueue:
             if found is None:
                 self._set_aside(item)
             else:
-                job = Enqueue(found.job_id, found.payload, revive=False)
+                job = Enqueue(found.job_id, found.payload, revive=False, parent=read_parent(found.payload))
                 self._others(found.queue).enqueue(job, self._dead_ms)
         return count
 
@@ -309,11 +327,13 @@ class MemoryQueue:
         """Put what is no follow-up job among the dead letters."""
         store = self.store
         job_id = f"outbox.{hashlib.sha256(item).hexdigest()[:16]}"
-        error = to_json({"kind": "outbox", "message": NO_FOLLOW_UP})
+        what = {"kind": "outbox", "message": NO_FOLLOW_UP}
+        error = to_json(what)
         store.unkeep(store.dead, job_id)
-        record = store.records[job_id] = Record(State.DEAD, error=error, payload=item)
+        record = store.records[job_id] = Record(State.DEAD, error=error, payload=item, fingerprint=fingerprint(what))
         record.queued_at = record.finished_at = store.clock.now()
         store.keep(store.dead, job_id, len(item) + len(error), self._dead_ms)
+        store.failures.note(job_id, record.fingerprint, store.clock.now(), to_json(cause(what)))
         store.totals["repair"] += 1
 
     async def repair(self, at_most: int) -> int:
@@ -342,6 +362,16 @@ class MemoryQueue:
         if receipt not in self.store.lease:
             return False
         self.store.record(job_id).progress = progress
+        return True
+
+    async def append_text(self, job_id: str, receipt: str, text: bytes, *, restart: bool) -> bool:
+        """Add a piece (UTF-8) to the text that a running job writes; False if `receipt` doesn't hold it any more."""
+        if receipt not in self.store.lease:
+            return False
+        now = self.store.clock.now()
+        if restart or self.store.text(job_id) is None:
+            self.store.texts[job_id] = Text()
+        self.store.texts[job_id].add(text, now)
         return True
 
     async def throttle(self, milliseconds: int, reason: str) -> None:  # noqa: ARG002 - the port's

@@ -9,7 +9,9 @@ from edworkers.core.job import Entry, write_entry
 from edworkers.core.lifecycle import State
 from edworkers.ports import Enqueue
 from edworkers.testing.clock import MemoryClock
+from edworkers.testing.failures import Failures
 from edworkers.testing.fair import Fair
+from edworkers.testing.texts import Text
 
 RECORD_GRACE_MS = 86_400_000
 """How long a record outlives its place among the finished or dead, so that the one who trims these finds it."""
@@ -59,6 +61,13 @@ class Record:
     error: bytes = b""
     payload: bytes | None = None
     expires_at: int | None = None
+    past: list[bytes] = field(default_factory=list[bytes])
+    """Of each attempt that ended without the job being done what Redis keeps of it; the latest 20."""
+    past_count: int = 0
+    logs: bytes = b""
+    follow_ups: bytes = b""
+    parent: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(slots=True)
@@ -82,9 +91,11 @@ class Store:
     throttled_until: int = 0
     cancel: dict[str, int] = field(default_factory=dict[str, int])
     unique: dict[str, str] = field(default_factory=dict[str, str])
+    failures: Failures = field(default_factory=Failures)
     totals: Counter[str] = field(default_factory=Counter[str])
     runners: dict[str, int] = field(default_factory=dict[str, int])
     records: dict[str, Record] = field(default_factory=dict[str, Record])
+    texts: dict[str, Text] = field(default_factory=dict[str, Text])
     waiting: deque[Callable[[], None]] = field(default_factory=deque[Callable[[], None]])
     """Of each runner that waits for a job, what wakes it; the longest waiting first."""
     listeners: list[Listener] = field(default_factory=list[Listener])
@@ -106,6 +117,14 @@ class Store:
             record = self.records[job_id] = Record()
         return record
 
+    def text(self, job_id: str) -> Text | None:
+        """Look up a text that hasn't expired."""
+        text = self.texts.get(job_id)
+        if text is not None and text.expires_at <= self.clock.now():
+            del self.texts[job_id]
+            return None
+        return text
+
     def keep(self, index: Index, job_id: str, size: int, milliseconds: int) -> None:
         """List the record of a job that ended, whose contents take `size` bytes."""
         now = self.clock.now()
@@ -119,6 +138,8 @@ class Store:
         kept = index.pop(job_id, None)
         if kept is not None:
             self.totals["recordBytes"] -= kept.bytes
+        if index is self.dead:
+            self.failures.forget(job_id)
 
     def free_unique(self, key: str, job_id: str) -> None:
         """Let another job have a unique key, if this one holds it."""
@@ -159,7 +180,8 @@ class Store:
         if not self._is_new(job):
             return False
         now = self.clock.now()
-        record = Record(queued_at=now, unique=job.unique_key, expires_at=max(job.due - now, 0) + now + dead_ms)
+        record = Record(queued_at=now, unique=job.unique_key, parent=job.parent)
+        record.expires_at = max(job.due - now, 0) + now + dead_ms
         self.records[job.job_id] = record
         if job.due > now:
             self.put_off(job.job_id, Entry(job.payload, due=job.due, origin=job.job_id), job.due)

@@ -27,16 +27,24 @@ _MOST_CANCELLATIONS = 100
 
 
 class _Reports(MemoryQueue):
-    """Takes what a handler reports of its progress."""
+    """Takes what a handler reports of its progress, and what it emits."""
 
-    def __init__(self, store: Store, spec: PoolSpec, reports: list[tuple[float, str]]) -> None:
+    def __init__(
+        self, store: Store, spec: PoolSpec, reports: list[tuple[float, str]] | None, emitted: list[str] | None
+    ) -> None:
         super().__init__(store, lambda _name: store, runner="runner-1", lease_ms=1000, retention=spec.retention)
-        self._reports = reports
+        self._reports = [] if reports is None else reports
+        self._emitted = [] if emitted is None else emitted
 
     async def report_progress(self, job_id: str, receipt: str, progress: bytes) -> bool:  # noqa: ARG002 - the port's
         """Keep a report."""
         report = from_json(progress)
         self._reports.append((report["fraction"], report["note"]))
+        return True
+
+    async def append_text(self, job_id: str, receipt: str, text: bytes, *, restart: bool) -> bool:  # noqa: ARG002
+        """Keep a piece."""
+        self._emitted.append(text.decode())
         return True
 
 
@@ -50,13 +58,15 @@ async def run_job(  # noqa: PLR0913
     id: str = "job",  # noqa: A002
     attempt: int = 1,
     progress: list[tuple[float, str]] | None = None,
+    emitted: list[str] | None = None,
     real_time: bool = False,
 ) -> Outcome:
     """Make one attempt at a job as a runner does, in virtual time; returns what it came to.
 
     The data is checked by the handler's model: what a runner would bury is `Rejected`, with every fault. What the
     handler raises is `Failed`. Of the environment it sees `env` and nothing else. Its settings are those of `pool`, or
-    of the module itself. To the list `progress` is added what it reports.
+    of the module itself. To the list `progress` is added what it reports, to `emitted` each piece of text as those who
+    follow the job get it.
 
     Raises SettingsError with everything for which a runner would refuse to start.
     """
@@ -70,7 +80,7 @@ async def run_job(  # noqa: PLR0913
     if isinstance(claimed.refusal, Bury):
         error = claimed.refusal.error
         return Rejected(tuple(error.get("faults", [error["message"]])))
-    queue = _Reports(Store(spec.queue, clock), spec, [] if progress is None else progress)
+    queue = _Reports(Store(spec.queue, clock), spec, progress, emitted)
     return await _Trial(claimed, spec, queue, env).run(clock, real_time=real_time)
 
 
@@ -84,6 +94,7 @@ class _Trial:
             queue=queue,
             queue_name=spec.queue,
             loop=asyncio.get_running_loop(),
+            now=queue.store.clock.now,
             max_attempts=spec.job.max_attempts,
             timeout_seconds=spec.job.timeout_seconds,
         )

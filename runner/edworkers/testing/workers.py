@@ -142,6 +142,14 @@ class Workers:
             raise UnknownJobError(f"the queue {name!r} has no record of a job {job_id!r}")
         return record
 
+    def text(self, job_id: str, queue: str | None = None) -> str | None:
+        """Give the text that a job has written in its latest attempt (`JobContext.emit`); None where there is none.
+
+        Raises UnknownJobError.
+        """
+        text = self.broker.store(self._queue_of(job_id, queue)).text(job_id)
+        return None if text is None else b"".join(text.pieces).decode()
+
     def _queue_of(self, job_id: str, queue: str | None) -> str:
         if queue is not None:
             return queue

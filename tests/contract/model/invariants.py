@@ -21,9 +21,19 @@ def check(view: View, model: Model) -> None:
     assert view.delayed == set(view.entries), "a delayed id without its entry, or an entry without its time"
     assert sum(view.dead.values()) + sum(view.finished.values()) == view.totals.get("recordBytes", 0)
     assert Counter(view.grouped.values()) == Counter(view.running), "a group's running jobs are miscounted"
+    _check_causes(view)
     _check_places(view, model)
     _check_attempts(view, model)
     _check_holders(view, model)
+
+
+def _check_causes(view: View) -> None:
+    """Find each dead job that has a fingerprint counted under it, once, and nothing else."""
+    assert Counter(view.fingerprints.values()) == Counter(view.causes), "dead jobs of one cause are miscounted"
+    assert 0 not in view.causes.values(), "a cause without a job is kept"
+    buried = {job_id: record.fingerprint for job_id, record in view.records.items() if record.fingerprint}
+    assert view.fingerprints.keys() <= view.dead.keys(), "a job that isn't dead is counted"
+    assert buried.items() <= view.fingerprints.items(), "a dead job isn't counted under its cause"
 
 
 def _check_places(view: View, model: Model) -> None:

@@ -1,11 +1,14 @@
 """What the model knows of each job that was pushed, and where it expects it to be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
 from edworkers.core.lifecycle import State
 from edworkers.core.settings import Circuit
+
+LOG_LINE = b'{"at":1,"level":"info","message":"m"}'
+"""All that is ever logged here."""
 
 
 class Phase(StrEnum):
@@ -63,6 +66,42 @@ class Held:
         return self.job.id or self.origin
 
 
+class Ended(NamedTuple):
+    """An attempt that ended without its job being done."""
+
+    number: int
+    outcome: str
+    error: bytes
+    knows_start: bool
+
+    @property
+    def bytes(self) -> int:
+        at = "1" * 13
+        start = at if self.knows_start else "null"
+        text = f'{{"number":{self.number},"outcome":"{self.outcome}","startedAt":{start},"endedAt":{at},"error":}}'
+        return len(text) + len(self.error or b"null")
+
+
+@dataclass(slots=True)
+class History:
+    """What is remembered of a job's attempts; it outlives a replay."""
+
+    count: int = 0
+    past: list[Ended] = field(default_factory=list[Ended])
+    logs: int = 0
+    """How many lines there are."""
+    children: bytes = b""
+
+    def note(self, outcome: str, error: bytes = b"", *, knows_start: bool = True) -> None:
+        self.count += 1
+        self.past = [*self.past, Ended(self.count, outcome, error, knows_start)][-20:]
+
+    @property
+    def bytes(self) -> int:
+        lines = self.logs * (len(LOG_LINE) + 1) + 1 if self.logs else 0
+        return sum(ended.bytes for ended in self.past) + lines + len(self.children)
+
+
 @dataclass(slots=True, eq=False)
 class Known:
     """What the queue remembers under an id: which job it stands for."""
@@ -74,6 +113,10 @@ class Known:
     receipt: str = ""
     attempts: int = 0
     expires: int | None = None
+    history: History = field(default_factory=History)
+    has_started: bool = False
+    error: bytes = b""
+    fingerprint: str = ""
 
 
 class Kept(NamedTuple):

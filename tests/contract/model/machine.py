@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydantic_core import to_json
 from tests.contract.model.invariants import check, check_moves
-from tests.contract.model.jobs import Held, Job, Phase, Setting
+from tests.contract.model.jobs import LOG_LINE, Held, Job, Phase, Setting
 from tests.contract.model.limits import ModelLimiter
 from tests.contract.model.model import Model
 from tests.contract.model.sides import RETENTION, Answer, MemorySide, RedisSide, Side
@@ -30,6 +30,14 @@ HALF_AN_HOUR_MS = 30 * 60_000
 LONGEST_MS = 24 * 86_400_000
 """How much time may pass in all: the month in memory must not end."""
 ENDS = ("ack", "ack", "ack", "retry", "retry", "defer", "bury", "bury", "cancel", "release")
+
+CAUSES: dict[bool | None, dict[str, Any]] = {
+    True: {"fingerprint": "1c", "cause": b'{"kind":"x","message":"one"}'},
+    False: {"fingerprint": "2c", "cause": b'{"kind":"x","message":"two"}'},
+    None: {},
+}
+"""Why jobs are buried; those of a runner of old times don't say."""
+LOGS = (b"", b"[%s,%s]" % (LOG_LINE, LOG_LINE))
 
 FAILURES = ("retry", "retry", "bury", "bury", "ack")
 """How jobs end whose service fails most of the time."""
@@ -301,7 +309,8 @@ class QueueMachine(RuleBasedStateMachine):
                 return _settle(held, "release", started=False, begun=held.job.attempts, shut_ms=shut_ms)
             case Phase.DUPLICATE if verb == "bury":
                 # What can't be read is buried, but not in place of another job.
-                return _settle(held, "bury", job_id=held.origin, body=b'{"kind":"rejected"}', begun=held.job.attempts)
+                more = {"body": b'{"kind":"rejected"}', **CAUSES[True]}
+                return _settle(held, "bury", job_id=held.origin, begun=held.job.attempts, **more)
             case Phase.DUPLICATE:
                 return _settle(held, "duplicate", started=False, begun=held.job.attempts)
             case Phase.CANCELLED:
@@ -310,7 +319,7 @@ class QueueMachine(RuleBasedStateMachine):
                 return self._end(held, verb, delay_ms, down)
 
     def _end(self, held: Held, verb: str, delay_ms: int, down: bool | None) -> Settlement:  # noqa: FBT001
-        more: dict[str, Any] = {"seconds": 0.25}
+        more: dict[str, Any] = {"seconds": 0.25, "logs": LOGS[delay_ms > 0]}
         if verb in {"ack", "retry", "bury"}:
             more["service_down"] = False if verb == "ack" else down
         if verb == "ack" and held.id in {"a", "b"}:
@@ -320,6 +329,8 @@ class QueueMachine(RuleBasedStateMachine):
             more |= {"body": b'{"x":[]}', "follow_ups": (raw,)}
         elif verb in {"retry", "defer", "bury"}:
             more |= {"body": b'{"kind":"x"}'}
+        if verb == "bury":
+            more |= CAUSES[down]
         if verb in {"retry", "defer"}:
             gate_ms = delay_ms if verb == "defer" and held.id == "c" else 0
             more |= {"delay_ms": delay_ms, "gate_ms": gate_ms, "attempts": held.job.attempts + (verb == "retry")}
@@ -484,6 +495,16 @@ class QueueMachine(RuleBasedStateMachine):
         job_id = self._dead_id(number)
         answer = self.play(lambda side: side.control.replay(job_id))
         assert answer == self.model.replay(job_id)
+
+    @precondition(lambda self: self.model.dead)
+    @rule(number=which, group=groups)
+    def edit(self, number: int, group: str) -> None:
+        """Replay a dead job as another, which has its id: of what has been buried under its receipt, none."""
+        job_id = self._dead_id(number)
+        known = self.model.find(job_id)
+        job = self.make(job_id if known is not None and known.job.id == job_id else "", group)
+        answer = self.play(lambda side: side.control.edit(job_id, job.payload, job.key))
+        assert answer == self.model.replay(job_id, job)
 
     @precondition(lambda self: self.model.dead)
     @rule(number=which)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.contract.model.circuits import Circuits
-from tests.contract.model.jobs import Held, Job, Kept, Known, Phase, Setting
+from tests.contract.model.jobs import LOG_LINE, Held, Job, Kept, Known, Phase, Setting
 
 from edworkers.core.lifecycle import State
 from edworkers.core.settings import Retention
@@ -145,7 +145,10 @@ class Model:
             self.unique[start.unique_key] = start.job_id
         self._displace(start.job_id)
         known = self.find(start.job_id) or Known(held.job, State.INFLIGHT)
+        if known.state is State.INFLIGHT and known.receipt not in {"", held.receipt}:
+            known.history.note("lost")
         known.job, known.state, known.origin, known.receipt = held.job, State.INFLIGHT, held.origin, held.receipt
+        known.has_started = True
         # The record of a job that runs is not forgotten while it runs.
         known.attempts, known.unique, known.expires = start.attempt, start.unique_key or known.unique, None
         self.known[start.job_id] = known
@@ -190,10 +193,14 @@ class Model:
     def _finish(self, s: Settlement, job: Job, state: State, size: int) -> None:
         kept_ms = self._dead_ms if state is State.DEAD else self._result_ms
         known = self.find(s.job_id) or Known(job, state)
-        known.job, known.state, known.attempts = job, state, s.begun
+        known.job, known.state, known.attempts, known.error = job, state, s.begun, s.body
+        known.fingerprint = s.fingerprint
+        known.history.logs += s.logs.count(LOG_LINE)
+        known.history.children = b'[{"queue":"work","id":"d"}]' if s.follow_ups else b""
         self.known[s.job_id] = known
         job.end(state, s.verb)
-        self._keep(self.dead if state is State.DEAD else self.finished, s.job_id, size, kept_ms)
+        index = self.dead if state is State.DEAD else self.finished
+        self._keep(index, s.job_id, size + known.history.bytes, kept_ms)
         self._free(s.unique_key, s.job_id)
         self.cancels.pop(s.job_id, None)
 
@@ -222,6 +229,7 @@ class Model:
         if s.started:
             known = self.known[s.job_id]
             known.state, known.attempts = State.PENDING, s.begun
+            known.history.logs += s.logs.count(LOG_LINE)
 
     def _put_first(self, held: Held) -> None:
         held.job.state = State.PENDING
@@ -235,6 +243,8 @@ class Model:
         job.attempts, job.origin = s.attempts, s.origin
         self._put_off(s.job_id, job, s.due or now + s.delay_ms)
         known = self.known[s.job_id]
+        known.history.note(s.verb, s.body)
+        known.history.logs += s.logs.count(LOG_LINE)
         known.state, known.attempts, known.expires = State.DELAYED, s.begun, (s.due or now + s.delay_ms) + self._dead_ms
         if s.gate_ms:
             self.gate_until = max(self.gate_until, now + s.gate_ms)
@@ -338,7 +348,7 @@ class Model:
         job.end(State.CANCELLED, "cancelled while it was delayed")
         known.job, known.state = job, State.CANCELLED
         self._free(known.unique, job_id)
-        self._keep(self.finished, job_id, 0, self._result_ms)
+        self._keep(self.finished, job_id, known.history.bytes, self._result_ms)
         self.totals["cancel"] += 1
         return "cancelled"
 
@@ -349,18 +359,28 @@ class Model:
             self.throttled_until = 0
         return changed
 
-    def replay(self, job_id: str) -> bool:
+    def replay(self, job_id: str, edited: Job | None = None) -> bool:
+        if edited is not None:
+            edited.end(None, "its job isn't dead")
+            self.jobs.append(edited)
         known = self.find(job_id)
-        if known is None or known.state is not State.DEAD or self._is_taken(known.unique, job_id):
+        unique = known.unique if known is not None and edited is None else edited.key if edited is not None else ""
+        if known is None or known.state is not State.DEAD or self._is_taken(unique, job_id):
             return False
-        if known.unique:
-            self.unique[known.unique] = job_id
+        if unique:
+            self.unique[unique] = job_id
         self._forget(self.dead, job_id)
+        known.history.note("bury", known.error, knows_start=known.has_started)
         job = known.job
+        if edited is not None:
+            job.end(None, "edited")
+            job = edited
         job.deliveries = job.attempts = job.begun = 0
         job.origin, job.put_off, job.reason = job_id, False, ""
         expires = self.now() + self._dead_ms
-        self.known[job_id] = Known(job, State.PENDING, unique=known.unique, origin=job_id, expires=expires)
+        self.known[job_id] = Known(
+            job, State.PENDING, unique=unique, origin=job_id, expires=expires, history=known.history
+        )
         self.totals["replay"] += 1
         self.push(job)
         return True

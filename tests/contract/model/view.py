@@ -1,5 +1,6 @@
 """All that there is to see of a queue, in the same words for the model, the memory and Redis."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -8,8 +9,11 @@ from tests.contract.model.jobs import Job, Known
 from tests.contract.model.model import Model
 from tests.contract.world import QUEUE
 
+from edworkers.adapters.redis.record_fields import read_history
 from edworkers.core.job import read_entry
 from edworkers.core.lifecycle import State
+from edworkers.ports.browse import JobHistory
+from edworkers.testing.history import history_fields
 from edworkers.testing.store import Record, Store
 
 
@@ -31,6 +35,11 @@ class SeenRecord(NamedTuple):
     unique: str
     origin: str
     payload: bytes | None
+    fingerprint: str
+    past: tuple[tuple[int, str], ...]
+    """The number and the outcome of each attempt that ended without the job being done."""
+    logs: int
+    """How many lines."""
 
 
 @dataclass(slots=True)
@@ -55,6 +64,9 @@ class View:
     paused: bool = False
     failures: dict[str, int] = field(default_factory=dict[str, int])
     """How often the services of groups have failed in a row."""
+    causes: dict[str, int] = field(default_factory=dict[str, int])
+    """How many dead jobs have each fingerprint, as it is counted."""
+    fingerprints: dict[str, str] = field(default_factory=dict[str, str])
     records: dict[str, SeenRecord] = field(default_factory=dict[str, SeenRecord])
     times: dict[str, float] = field(default_factory=dict[str, float])
     """Unix ms by the clock in memory: of leases, delays, ends, expiries, gates."""
@@ -97,6 +109,7 @@ def _after(now: float, times: Mapping[str, float]) -> dict[str, float]:
 def of_model(model: Model) -> View:
     now = model.now()
     known = {job_id: found for job_id in list(model.known) if (found := model.find(job_id)) is not None}
+    fingerprints = {job_id: known[job_id].fingerprint for job_id in model.dead if known[job_id].fingerprint}
     return View(
         pending=[_expected(job) for job in model.pending],
         arrived=[_expected(job) for job in model.arrived],
@@ -115,6 +128,8 @@ def of_model(model: Model) -> View:
         totals={name: count for name, count in model.totals.items() if count},
         paused=model.paused,
         failures={group: known.failures for group, known in model.circuits.failing.items()},
+        causes=Counter(fingerprints.values()),
+        fingerprints=fingerprints,
         records={job_id: _expected_record(found) for job_id, found in known.items()},
         times={
             **_times("lease", {receipt: held.deadline for receipt, held in model.held.items()}),
@@ -137,7 +152,11 @@ def _count_groups(model: Model) -> dict[str, int]:
 
 def _expected_record(known: Known) -> SeenRecord:
     payload = known.job.payload if known.state is State.DEAD else None
-    return SeenRecord(known.state, known.attempts, known.unique, known.origin, payload)
+    past = tuple((ended.number, ended.outcome) for ended in known.history.past)
+    fingerprint = known.fingerprint if known.state is State.DEAD else ""
+    return SeenRecord(
+        known.state, known.attempts, known.unique, known.origin, payload, fingerprint, past, known.history.logs
+    )
 
 
 # What is in memory.
@@ -164,6 +183,8 @@ def of_store(store: Store) -> View:
         totals={name: count for name, count in store.totals.items() if count},
         paused=store.paused,
         failures={group: known.failures for group, known in fair.circuits.items()},
+        causes={name: group.count for name, group in store.failures.groups.items()},
+        fingerprints=dict(store.failures.fingerprints),
         records={job_id: _stored_record(record) for job_id, record in records.items()},
         times={
             **_times("lease", store.lease),
@@ -180,7 +201,23 @@ def of_store(store: Store) -> View:
 
 
 def _stored_record(record: Record) -> SeenRecord:
-    return SeenRecord(record.state, record.attempts, record.unique, record.origin, record.payload)
+    history = read_history(history_fields(record))
+    return SeenRecord(
+        record.state,
+        record.attempts,
+        record.unique,
+        record.origin,
+        record.payload,
+        record.fingerprint,
+        _past(record.state, history),
+        len(history.logs),
+    )
+
+
+def _past(state: State, history: JobHistory) -> tuple[tuple[int, str], ...]:
+    """Tell what was noted of a job's past: the burial of one that is dead isn't yet."""
+    noted = history.past[:-1] if state is State.DEAD else history.past
+    return tuple((attempt.number, attempt.outcome) for attempt in noted)
 
 
 # What is in Redis.
@@ -197,7 +234,7 @@ return {time, all('pending'), all('arrived'), redis.call('ZRANGE', p .. 'fair', 
         scores('lease'), scores('delayed'), hash('entries'), hash('grouped'), hash('running'), scores('dead'),
         scores('finished'), all('outbox'), hash('unique'), scores('cancel'), hash('totals'),
         redis.call('EXISTS', p .. 'paused'), redis.call('PTTL', p .. 'gate'), redis.call('PTTL', p .. 'throttled'),
-        scores('shut'), hash('circuits'), records}
+        scores('shut'), hash('circuits'), hash('failures'), hash('fingerprints'), records}
 """
 
 
@@ -214,7 +251,7 @@ def _pairs(flat: list[bytes]) -> dict[str, bytes]:
 
 def _read(parts: list[Any], prefix: str, now: int, shift: int) -> View:
     pending, arrived, fair, inflight, lease, delayed, entries, grouped, running, dead, finished, *rest = parts
-    outbox, unique, cancel, totals, paused, gate, throttled, shut, circuits, records = rest
+    outbox, unique, cancel, totals, paused, gate, throttled, shut, circuits, causes, fingerprints, records = rest
     at = {
         name: {member: float(score) + shift for member, score in _pairs(flat).items()}
         for name, flat in {"lease": lease, "delayed": delayed, "dead": dead, "finished": finished, "shut": shut}.items()
@@ -239,6 +276,8 @@ def _read(parts: list[Any], prefix: str, now: int, shift: int) -> View:
         totals={name: int(count) for name, count in _pairs(totals).items() if int(count)},
         paused=bool(paused),
         failures={group: int(value.split()[0]) for group, value in _pairs(circuits).items()},
+        causes={name: int(value.split()[0]) for name, value in _pairs(causes).items()},
+        fingerprints={job_id: fingerprint.decode() for job_id, fingerprint in _pairs(fingerprints).items()},
         records={key.decode().removeprefix(f"{prefix}job:"): _read_record(_pairs(flat)) for key, flat, _ in records},
         times={
             **_times("lease", at["lease"]),
@@ -270,10 +309,14 @@ def _lines(members: Iterable[bytes]) -> dict[str, list[Seen]]:
 
 
 def _read_record(fields: Mapping[str, bytes]) -> SeenRecord:
+    state, history = State(fields["state"].decode()), read_history({name.encode(): at for name, at in fields.items()})
     return SeenRecord(
-        State(fields["state"].decode()),
+        state,
         int(fields.get("attempts", 0)),
         fields.get("unique", b"").decode(),
         fields.get("origin", b"").decode(),
         fields.get("payload"),
+        history.fingerprint or "",
+        _past(state, history),
+        len(history.logs),
     )

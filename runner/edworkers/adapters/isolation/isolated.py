@@ -11,15 +11,22 @@ from edworkers.adapters.isolation.terms import memory_bytes, wants_process
 from edworkers.adapters.isolation.zygote import IsolationError, JobProcess, Zygotes
 from edworkers.core.outcome import Failed, Outcome
 from edworkers.core.settings import PoolSpec
+from edworkers.core.tallies import TALLIES
 from edworkers.ports import Handle, Handler, HandlerModule, JobContext
+from edworkers.telemetry import tracing
 
-_CONTEXT = ("id", "queue", "type", "attempt", "max_attempts", "receipt", "traceparent")
+_CONTEXT = ("id", "queue", "type", "attempt", "max_attempts", "receipt", "traceparent", "span_context")
 
 
 class _Delivered(JobContext, Protocol):
     @property
     def payload(self) -> bytes:
         """The job as its producer pushed it."""
+        ...
+
+    @property
+    def span_context(self) -> str | None:
+        """The trace context of the attempt, where tracing is on."""
         ...
 
 
@@ -70,6 +77,20 @@ async def _follow(job: JobProcess, context: JobContext, memory: int | None) -> O
     while True:
         head, body = await job.messages.get()
         if head["is"] == "ended":
+            _take(head)
             return outcome_of_end(head, body, memory)
-        await context.progress(head["fraction"], head["note"])
-        job.answer()
+        if head["is"] == "log":
+            context.log(head["log"], head["level"])
+        elif head["is"] == "emit":
+            await context.emit(body.decode())
+        else:
+            await context.progress(head["fraction"], head["note"])
+            job.answer()
+
+
+def _take(head: Mapping[str, Any]) -> None:
+    """Take what the process counted and traced, if it came to tell it."""
+    TALLIES.merge(head.get("tallies", ()))
+    tracer = tracing.in_use()
+    if tracer is not None:
+        tracer.merge(head.get("spans", ()))

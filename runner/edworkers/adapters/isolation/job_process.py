@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -17,10 +17,13 @@ from edworkers.adapters.isolation import linux
 from edworkers.adapters.isolation.frames import write_frame
 from edworkers.adapters.isolation.outcomes import out_of_memory, write_outcome
 from edworkers.core.job import Malformed, decode
+from edworkers.core.job_log import LONGEST_MESSAGE, Level, check_level
 from edworkers.core.outcome import Failed, Outcome
 from edworkers.core.returned import failure_of, in_words, outcome_of, unusable
+from edworkers.core.tallies import TALLIES
+from edworkers.core.written_text import MAX_TEXT_BYTES, cut_to
 from edworkers.ports import Handler
-from edworkers.telemetry import log
+from edworkers.telemetry import job_lines, log
 
 _RESET = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -36,6 +39,8 @@ class Order:
     max_attempts: int
     receipt: str
     traceparent: str | None
+    span_context: str | None
+    """The trace context of the attempt, where its runner traces."""
     deadline: float
     """When its time is up, by the machine's steady clock."""
     memory_bytes: int | None
@@ -50,6 +55,16 @@ class Context:
         self._order = order
         self._channel = channel
         self._reporting = asyncio.Lock()
+        self._room = MAX_TEXT_BYTES
+        self._take_spans: Callable[[], list[dict[str, Any]]] = list
+
+    def enter(self) -> None:
+        """Make what this process does from here on a part of the job, in log lines and in its trace."""
+        job_lines.enter(self)
+        if self._order.span_context is not None:
+            from edworkers.adapters.tracing.provider import TracingOfJob
+
+            self._take_spans = TracingOfJob(self._order.span_context).take
 
     @property
     def id(self) -> str:
@@ -98,6 +113,22 @@ class Context:
         # Shielded, so that a report that its caller gives up doesn't leave its answer to the next.
         await asyncio.shield(self._report(write_frame({"fraction": fraction, "note": note})))
 
+    async def emit(self, text: str) -> None:
+        """Tell the next piece of a text that the job writes; raises TypeError for what is none."""
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - handlers aren't all typed
+            raise TypeError(f"a job emits text (str), not {type(text).__name__}")
+        piece = text.encode(errors="replace")
+        if self._room > 0 and piece:
+            self._channel.sendall(write_frame({"emit": True}, cut_to(piece, self._room)))
+        self._room -= len(piece)
+
+    def log(self, message: str, level: Level = "info") -> None:
+        """Log something of the job; raises ValueError for what is no level."""
+        check_level(level)
+        # Longer than this nothing is kept; escaped, for half of a surrogate pair couldn't be sent.
+        text = str(message)[: LONGEST_MESSAGE + 1].encode(errors="backslashreplace").decode()
+        self._channel.sendall(write_frame({"log": text, "level": level}))
+
     async def _report(self, frame: bytes) -> None:
         async with self._reporting:
             self._channel.sendall(frame)
@@ -115,7 +146,8 @@ class Context:
             body = write_outcome(outcome)
         except Exception as error:  # noqa: BLE001 - values of wrong types are that job's failure
             body = write_outcome(unusable(outcome, error))
-        self._channel.sendall(write_frame({}, body))
+        told = {"tallies": TALLIES.take(), "spans": self._take_spans()}
+        self._channel.sendall(write_frame(told, body))
 
 
 def run_job(
@@ -169,6 +201,7 @@ async def _work(handler: Handler[Any], env: Mapping[str, str], payload: bytes, c
             try:
                 if order.memory_bytes is not None:
                     _limit_memory(order.memory_bytes)
+                context.enter()
                 handle = await stack.enter_async_context(handler.opened(env))
                 outcome = outcome_of(await handle(_read(handler, payload, order), context))
             except (Exception, asyncio.CancelledError, SystemExit) as error:  # noqa: BLE001

@@ -19,6 +19,7 @@ from typing import Any
 from edworkers.adapters.isolation import linux
 from edworkers.adapters.isolation.frames import SIGN, Frames, Message, write_frame
 from edworkers.adapters.isolation.job_process import Order, run_job
+from edworkers.adapters.tracing.settings import is_wanted as tracing_is_wanted
 from edworkers.core.returned import in_words
 from edworkers.ports import Handler, HandlerModule
 from edworkers.telemetry import configure, log
@@ -51,6 +52,8 @@ class Running:
     """Why it was killed, if it was."""
     used: int = 0
     outcome: bytes = b""
+    told: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What it told beside its outcome."""
     told_at: float = 0
     code: int | None = None
     """How it ended, once it has."""
@@ -163,8 +166,12 @@ class Zygote:
         for head, body in messages or ():
             if "fraction" in head:
                 self._tell({**head, "job": job.number, "is": "progress"})
+            elif "log" in head:
+                self._tell({**head, "job": job.number, "is": "log"})
+            elif "emit" in head:
+                self._tell({"job": job.number, "is": "emit"}, body)
             else:
-                job.outcome, job.told_at = body, time.monotonic()
+                job.told, job.outcome, job.told_at = head, body, time.monotonic()
         return messages is not None
 
     # What is done.
@@ -240,7 +247,7 @@ class Zygote:
                 pass
             self._forget(job)
             end = {"is": "ended", "job": job.number, "code": job.code, "why": job.why, "used": job.used}
-            self._tell(end, job.outcome)
+            self._tell({**job.told, **end}, job.outcome)
 
     def _forget(self, job: Running) -> None:
         if job.channel.fileno() in self._selector.get_map():
@@ -353,6 +360,8 @@ def _hear_hello(runner: socket.socket) -> dict[str, Any]:
 
 
 def _find_handlers(hello: dict[str, Any]) -> tuple[Handler[Any], ...]:
+    if tracing_is_wanted(hello["env"]):
+        importlib.import_module("edworkers.adapters.tracing.provider")  # each fork finds it loaded
     module: HandlerModule = importlib.import_module(hello["module"]).MODULE
     for handler in module.handlers:
         for name in handler.preload:

@@ -154,7 +154,7 @@ class ZygoteProcess:
                 self._ready.set_exception(IsolationError(f"the zygote can't load the handlers: {head['reason']}"))
             case "started" if job is not None:
                 job.pid = head["pid"]
-            case "progress" if job is not None:
+            case "progress" | "log" | "emit" if job is not None:
                 job.messages.put_nowait((head, body))
             case _ if job is not None:
                 self._end(head["job"], head, body)

@@ -32,7 +32,8 @@ async def run_script(
 def enqueue_arguments(keys: QueueKeys, jobs: Sequence[Enqueue], dead_ms: int) -> tuple[list[str], list[Any]]:
     """Write jobs as KEYS and ARGV of enqueue.lua."""
     names = [keys.pending, keys.delayed, keys.entries, keys.dead, keys.unique, keys.totals]
+    names += (keys.failures, keys.fingerprints)
     args: list[Any] = [dead_ms]
     for job in jobs:
-        args += (job.job_id, job.payload, job.unique_key, int(job.urgent), job.due, int(job.revive))
+        args += (job.job_id, job.payload, job.unique_key, int(job.urgent), job.due, int(job.revive), job.parent)
     return [*names, *(keys.job(job.job_id) for job in jobs)], args

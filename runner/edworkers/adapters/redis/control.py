@@ -12,6 +12,7 @@ from edworkers.adapters.redis.calls import enqueue_arguments, run_script
 from edworkers.adapters.redis.connection import CONNECTION_ERRORS, explain
 from edworkers.adapters.redis.depths import depth_commands, read_depths
 from edworkers.core.errors import QueueUnavailableError
+from edworkers.core.job import check_id
 from edworkers.core.keys import QueueKeys
 from edworkers.core.lifecycle import State
 from edworkers.core.settings import Retention
@@ -28,6 +29,7 @@ class RedisControl:
         self._keys = QueueKeys(queue)
         self._result_ms = retention.result_seconds * 1000
         self._dead_ms = retention.dead_seconds * 1000
+        self._keeps_data = retention.keep_data
 
     async def _ask(self, call: Callable[[], Awaitable[Result]]) -> Result:
         try:
@@ -102,7 +104,7 @@ class RedisControl:
         """Cancel a job: `cancelled` at once, `requested` (it ends when a runner meets it) or `finished` before."""
         k = self._keys
         keys = (k.job(job_id), k.cancel, k.delayed, k.entries, k.unique, k.finished, k.totals, k.events)
-        answer: bytes = await self._run("cancel", keys, (job_id, self._result_ms))
+        answer: bytes = await self._run("cancel", keys, (job_id, self._result_ms, int(self._keeps_data)))
         return answer.decode()
 
     async def pause(self, *, paused: bool) -> bool:
@@ -135,14 +137,23 @@ class RedisControl:
 
     async def replay(self, job_id: str) -> bool:
         """Put a dead job back on the list; False if it isn't dead, or another job has its unique key by now."""
+        return await self._replay(job_id)
+
+    async def edit(self, job_id: str, payload: bytes, unique_key: str = "") -> bool:
+        """Replay a dead job with another payload; raises ValueError where that names another id."""
+        check_id(job_id, payload)
+        return await self._replay(job_id, payload, unique_key)
+
+    async def _replay(self, job_id: str, *instead: str | bytes) -> bool:
         k = self._keys
-        keys = (k.job(job_id), k.dead, k.pending, k.totals, k.unique)
-        return bool(await self._run("replay", keys, (job_id, self._dead_ms)))
+        keys = (k.job(job_id), k.dead, k.pending, k.totals, k.unique, k.failures, k.fingerprints)
+        return bool(await self._run("replay", keys, (job_id, self._dead_ms, *instead)))
 
     async def drop(self, job_id: str) -> bool:
         """Delete a dead job for good; False if it isn't dead."""
         k = self._keys
-        return bool(await self._run("drop", (k.job(job_id), k.dead, k.totals), (job_id,)))
+        keys = (k.job(job_id), k.dead, k.totals, k.failures, k.fingerprints, k.text(job_id))
+        return bool(await self._run("drop", keys, (job_id,)))
 
 
 def read_record(

@@ -9,7 +9,8 @@ from pydantic_core import to_json
 from edworkers.adapters.redis.calls import Client, enqueue_arguments, run_script
 from edworkers.adapters.redis.connection import until_answered
 from edworkers.core.errors import QueueUnavailableError
-from edworkers.core.follow_up import NO_FOLLOW_UP, FollowUpItem, read_follow_up
+from edworkers.core.fingerprint import cause, fingerprint
+from edworkers.core.follow_up import NO_FOLLOW_UP, FollowUpItem, read_follow_up, read_parent
 from edworkers.core.keys import QueueKeys
 from edworkers.ports import Enqueue
 from edworkers.telemetry import log
@@ -51,7 +52,7 @@ async def _read(client: Client, keys: QueueKeys, at_most: int) -> list[bytes]:
 
 
 async def _send(client: Client, found: FollowUpItem, dead_ms: int) -> None:
-    job = Enqueue(found.job_id, found.payload, revive=False)
+    job = Enqueue(found.job_id, found.payload, revive=False, parent=read_parent(found.payload))
     keys, args = enqueue_arguments(QueueKeys(found.queue), [job], dead_ms)
     await _run(client, "forward a job", "enqueue", keys, args)
 
@@ -65,9 +66,10 @@ async def _remove(client: Client, keys: QueueKeys, item: bytes) -> None:
 
 async def _set_aside(client: Client, keys: QueueKeys, item: bytes, dead_ms: int) -> None:
     job_id = f"outbox.{hashlib.sha256(item).hexdigest()[:16]}"
-    names = (keys.outbox, keys.dead, keys.totals, keys.job(job_id))
-    error = to_json({"kind": "outbox", "message": NO_FOLLOW_UP})
-    if await _run(client, "bury what is no job", "set_aside", names, (item, job_id, error, dead_ms)):
+    names = (keys.outbox, keys.dead, keys.totals, keys.failures, keys.fingerprints, keys.job(job_id))
+    error = {"kind": "outbox", "message": NO_FOLLOW_UP}
+    args = (item, job_id, to_json(error), dead_ms, fingerprint(error), to_json(cause(error)))
+    if await _run(client, "bury what is no job", "set_aside", names, args):
         log.error("outbox.malformed", queue=keys.queue, job=job_id, reason=NO_FOLLOW_UP, then="it is a dead letter now")
 
 

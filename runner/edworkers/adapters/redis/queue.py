@@ -13,10 +13,12 @@ from edworkers.adapters.redis.depths import depth_commands, read_depths
 from edworkers.adapters.redis.forward import forward
 from edworkers.adapters.redis.repair import repair, repair_lines
 from edworkers.adapters.redis.retained import Retained
+from edworkers.core.follow_up import write_children
 from edworkers.core.group_bounds import GroupBounds
 from edworkers.core.job import group_of
 from edworkers.core.keys import QueueKeys
 from edworkers.core.settings import MAX_PAYLOAD_BYTES, Groups, Retention
+from edworkers.core.written_text import MAX_TEXT_BYTES, MAX_TEXT_PIECES, TEXT_KEPT_MS
 from edworkers.ports import CircuitChange, Cycle, Delivery, Depths, Settlement, Start
 
 MAX_CLAIM = 1000
@@ -50,13 +52,15 @@ class RedisQueue:
         self._result_ms = retention.result_seconds * 1000
         self._dead_ms = retention.dead_seconds * 1000
         self._max_bytes = retention.max_bytes
+        self._keeps_data = retention.keep_data
         self._retained = Retained(queue, retention.max_bytes)
         self._calls = itertools.count(1)
         k = self._keys
         self._cycle_keys = [
             *(k.pending, k.arrived, k.inflight, k.lease, k.delayed, k.entries, k.dead, k.finished, k.outbox),
             *(k.paused, k.gate, k.throttled, k.cancel, k.unique, k.totals),
-            *(k.fair, k.turns, k.shares, k.fairness, k.grouped, k.running, k.shut, k.circuits, k.events),
+            *(k.fair, k.turns, k.shares, k.fairness, k.grouped, k.running, k.shut, k.circuits),
+            *(k.failures, k.fingerprints, k.events),
         ]
         self._job_prefix = k.job("")
 
@@ -96,6 +100,7 @@ class RedisQueue:
             int(self._is_fair),
             *self._bounds,
             "".join(_SERVICES[s.service_down] for s in settlements) if self._bounds.failures else "",
+            int(self._keeps_data),
         ]
         args += (len(settlements), len(starts))
         for s in settlements:
@@ -148,13 +153,13 @@ class RedisQueue:
     async def trim(self, at_most: int) -> int:
         """Forget records beyond their retention in time or bytes; returns how many."""
         k = self._keys
-        keys = (k.finished, k.dead, k.cancel, k.totals)
+        keys = (k.finished, k.dead, k.cancel, k.totals, k.failures, k.fingerprints)
         args = (self._result_ms, self._dead_ms, self._max_bytes, at_most)
         squeezed, early, max_bytes, ids = await self._run("trim", "trim", keys, args)
         self._retained.tell(squeezed=squeezed, early=early, max_bytes=max_bytes)
         if ids:
-            prefix = self._job_prefix.encode()
-            names = [prefix + job_id for job_id in ids]
+            prefixes = (self._job_prefix.encode(), self._keys.text("").encode())
+            names = [prefix + job_id for prefix in prefixes for job_id in ids]
 
             async def unlink(_repeated: bool) -> None:  # noqa: FBT001
                 await self._client.execute_command("UNLINK", *names)
@@ -186,6 +191,15 @@ class RedisQueue:
         keys = (self._keys.job(job_id), self._keys.lease)
         return bool(await self._run("report progress", "progress", keys, (receipt, progress)))
 
+    async def append_text(self, job_id: str, receipt: str, text: bytes, *, restart: bool) -> bool:
+        """Add a piece (UTF-8) to the text that a running job writes; False if `receipt` doesn't hold it any more.
+
+        With `restart` the text begins anew. Of the rest only the first `MAX_TEXT_BYTES` are kept.
+        """
+        call = f"{self._runner}.{next(self._calls):x}"
+        args = (receipt, call, int(restart), text, MAX_TEXT_BYTES, MAX_TEXT_PIECES, TEXT_KEPT_MS)
+        return bool(await self._run("add to a text", "append_text", (self._keys.text(job_id), self._keys.lease), args))
+
     async def throttle(self, milliseconds: int, reason: str) -> None:
         """Tell the autoscaler that nothing can be claimed for so long."""
         await self._run("throttle", "throttle", (self._keys.throttled,), (milliseconds, reason))
@@ -193,11 +207,20 @@ class RedisQueue:
 
 def _more(s: Settlement) -> Sequence[str | bytes | int]:
     """Write what a settlement says beyond what all do."""
-    if s.verb == "ack":
-        return s.follow_ups
-    if s.verb in {"retry", "defer"}:
-        return (s.origin, s.attempts, s.delay_ms, s.due, s.gate_ms)
-    return (s.origin, int(s.started), s.shut_ms) if s.verb == "release" else ()
+    match s.verb:
+        case "ack" | "cancel":
+            is_old = s.receipt != s.origin
+            if not (is_old or s.logs or s.follow_ups):
+                return ()
+            return (int(is_old), s.logs, write_children(s.follow_ups), *s.follow_ups)
+        case "retry" | "defer":
+            return (s.origin, s.attempts, s.delay_ms, s.due, s.gate_ms, s.logs)
+        case "bury":
+            return (s.fingerprint, s.cause, s.logs)
+        case "release":
+            return (s.origin, int(s.started), s.shut_ms, s.logs)
+        case _:
+            return ()
 
 
 def _sorted_by_group(entries: Iterable[tuple[int, bytes]], by: str | None) -> Iterable[tuple[str, str]]:

@@ -22,3 +22,30 @@ local function write_kept()
   end
   if kept_bytes > 0 then redis.call('HINCRBY', K.totals, 'recordBytes', kept_bytes) end
 end
+
+-- Of most jobs nothing is kept but their end and their result: they are what a queue's throughput hangs on.
+local function is_usual(s)
+  return #s.more == 0 and not A.keep_data
+end
+
+-- Adds the log of this attempt to the fields that are to be written; returns how many bytes they take, with what the
+-- record has of earlier attempts.
+local function add_history(s, fields, is_old, logs)
+  if logs ~= '' then
+    fields[#fields + 1], fields[#fields + 2] = 'logs', is_old and add_logs(s.job, logs) or logs
+  end
+  local size = 0
+  for i = 2, #fields, 2 do size = size + #fields[i] end
+  if is_old then size = size + past_bytes(s.job) + (logs == '' and redis.call('HSTRLEN', s.job, 'logs') or 0) end
+  return size
+end
+
+local function finish_with_more(s, state, raw, fields)
+  local is_old, logs, follow_ups = unpack(s.more)
+  if follow_ups and follow_ups ~= '' then
+    fields[#fields + 1], fields[#fields + 2] = 'followUps', follow_ups
+  end
+  if A.keep_data then fields[#fields + 1], fields[#fields + 2] = 'payload', read_entry(raw).payload end
+  local size = add_history(s, fields, is_old == '1', logs or '')
+  finish(s, state, K.finished, A.result_expiry, size, unpack(fields))
+end

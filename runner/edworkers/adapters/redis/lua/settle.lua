@@ -1,44 +1,34 @@
 -- Part of cycle.lua: what becomes of a job that a runner holds. The receipt in `inflight` is the proof that it does.
-local function close_gate(milliseconds)
-  if milliseconds > redis.call('PTTL', K.gate) then
-    redis.call('SET', K.gate, '1', 'PX', text(milliseconds))
-  end
-  if milliseconds > 60000 then
-    redis.call('SADD', K.throttled, 'gate')
-    redis.call('PEXPIRE', K.throttled, text(math.max(milliseconds, redis.call('PTTL', K.throttled))))
-  end
-end
-
-local function put_off(s, raw, now)
-  local entry = read_entry(raw)
-  local origin, attempts, delay, due, gate = unpack(s.more)
-  due = tonumber(due) > 0 and tonumber(due) or now + delay
-  entry.attempts, entry.due, entry.origin = tonumber(attempts), due, origin
-  redis.call('ZADD', K.delayed, text(due), s.id)
-  redis.call('HSET', K.entries, s.id, write_entry(entry))
-  redis.call('HSET', s.job, 'state', 'delayed', 'dueAt', text(due), 'attempts', s.begun,
-             'error', s.body)
-  redis.call('PEXPIRE', s.job, text(due - now + A.dead_ms))
-  if tonumber(gate) > 0 then close_gate(tonumber(gate)) end
-end
-
 local settle = {}
-function settle.ack(s)
-  if s.body == '' then
-    finish(s, 'done', K.finished, A.result_expiry, 0)
-  else
-    finish(s, 'done', K.finished, A.result_expiry, #s.body, 'result', s.body)
+function settle.ack(s, raw)
+  if is_usual(s) then
+    if s.body == '' then
+      finish(s, 'done', K.finished, A.result_expiry, 0)
+    else
+      finish(s, 'done', K.finished, A.result_expiry, #s.body, 'result', s.body)
+    end
+    return
   end
-  for _, follow_up in ipairs(s.more) do redis.call('LPUSH', K.outbox, follow_up) end
+  finish_with_more(s, 'done', raw, s.body ~= '' and {'result', s.body} or {})
+  for i = 4, #s.more do redis.call('LPUSH', K.outbox, s.more[i]) end
 end
 settle.retry = put_off
 settle.defer = put_off
-function settle.bury(s, raw)
-  local payload = read_entry(raw).payload
-  finish(s, 'dead', K.dead, A.dead_expiry, #payload + #s.body, 'error', s.body, 'payload', payload)
+function settle.bury(s, raw, now)
+  local entry, fingerprint, cause, logs = read_entry(raw), unpack(s.more)
+  local fields = {'error', s.body, 'payload', entry.payload}
+  local size = add_history(s, fields, entry.origin ~= '', logs)
+  -- Not counted: it is as long as others are, and of many dead letters there is none.
+  if fingerprint ~= '' then fields[#fields + 1], fields[#fields + 2] = 'fingerprint', fingerprint end
+  finish(s, 'dead', K.dead, A.dead_expiry, size, unpack(fields))
+  count_failure(K.failures, K.fingerprints, s.id, fingerprint, now, cause)
 end
-function settle.cancel(s)
-  finish(s, 'cancelled', K.finished, A.result_expiry, 0)
+function settle.cancel(s, raw)
+  if is_usual(s) then
+    finish(s, 'cancelled', K.finished, A.result_expiry, 0)
+  else
+    finish_with_more(s, 'cancelled', raw, {})
+  end
 end
 function settle.duplicate() end
 function settle.release(s, raw, now)
@@ -52,14 +42,16 @@ function settle.release(s, raw, now)
   else
     redis.call('RPUSH', K.pending, write_entry(entry))
   end
-  if s.more[2] == '1' then redis.call('HSET', s.job, 'state', 'pending', 'attempts', s.begun) end
+  if s.more[2] ~= '1' then return end
+  redis.call('HSET', s.job, 'state', 'pending', 'attempts', s.begun)
+  if s.more[4] ~= '' then redis.call('HSET', s.job, 'logs', add_logs(s.job, s.more[4])) end
 end
 
 -- Only these need the job's bytes; for the others the receipt's place in the hash is proof enough.
 local needs_entry = {retry = true, defer = true, bury = true, release = true}
 
 local function settle_one(s, now)
-  local raw, is_plain = true, not needs_entry[s.verb] and #s.more == 0
+  local raw, is_plain = true, not needs_entry[s.verb] and is_usual(s)
   if is_plain then
     if redis.call('HDEL', K.inflight, s.receipt) == 0 then return false end
   else

@@ -5,12 +5,21 @@ local function same_job(s, record)
   return not origin and state == 'pending'
 end
 
+-- A job that was begun under another receipt, and not settled, has lost its runner. Of a call that is repeated it is
+-- the same receipt. Of the first delivery that is the origin, and isn't written once more.
+local function note_loss(s, origin)
+  local receipt, started_at = unpack(redis.call('HMGET', s.job, 'receipt', 'startedAt'))
+  if (receipt or origin) ~= s.receipt then note_past(s.job, 'lost', started_at, A.now, '') end
+end
+
 local function begin(s, record)
   if record[1] == 'dead' then
     unkeep(K.dead, K.totals, s.job, s.id)
+    uncount_failure(K.failures, K.fingerprints, s.id)
     redis.call('DEL', s.job)
   elseif record[1] then
     redis.call('PERSIST', s.job)  -- if it were forgotten while the job runs, the same one could begin beside it
+    if record[1] == 'inflight' then note_loss(s, record[2]) end
   end
   redis.call('HSET', s.job, 'state', 'inflight', 'origin', s.origin, 'attempts', s.attempt, 'startedAt', A.now)
   -- Of the first delivery the origin is the receipt.

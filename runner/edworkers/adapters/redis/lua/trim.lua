@@ -1,12 +1,13 @@
 -- Forgets records beyond their retention: first by age, then by bytes, results before dead letters, the oldest first.
--- KEYS: finished dead cancel totals   ARGV: result_ms dead_ms max_bytes at_most
+-- KEYS: finished dead cancel totals failures fingerprints   ARGV: result_ms dead_ms max_bytes at_most
 -- A max_bytes above half of Redis' maxmemory is half of it. Where less than a twentieth of that memory is free, results
 -- go before their time; dead letters don't, nor do results of the last minute, for whoever waits for one is to get it,
 -- and a second push of its job is to be known.
+-- Where no dead letter is left, none is counted by its cause: a runner of an earlier version may have let one go.
 -- Returns how many dead letters went for want of bytes, how many results went for want of memory and the max_bytes that
 -- held, then the ids whose records the caller is to delete: their keys can't be declared beforehand. If it dies before
 -- that, they expire by themselves.
---@include record
+--@include record failures
 local now, room, ids, squeezed, early = now_ms(), tonumber(ARGV[4]), {}, 0, 0
 local section, MINUTE_MS = 'memory', 60000
 local info = redis.pcall('INFO', section)
@@ -23,6 +24,7 @@ local function forget(index, member)
   if bytes then
     redis.call('HINCRBY', KEYS[4], 'recordBytes', -bytes)
     ids[#ids + 1], over = id, over - bytes
+    if index == KEYS[2] then uncount_failure(KEYS[5], KEYS[6], id) end
   end
   room = room - 1
 end
@@ -44,5 +46,6 @@ while room > 0 and over > 0 do
   early = early + 1
   forget(KEYS[1], member)
 end
+if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('DEL', KEYS[5], KEYS[6]) end
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', text(now - ARGV[2]))
 return {squeezed, early, max_bytes, ids}
