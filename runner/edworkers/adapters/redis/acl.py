@@ -19,7 +19,14 @@ _READ = (
     *("hgetall", "hget", "hmget", "lrange", "lindex", "zrange", "zrevrange", "zrangebyscore", "zscore"),
     *("smembers", "ttl", "time", "multi", "exec"),
 )
+_OF_SERIES = ("getrange", "xrange", "xrevrange")
+"""What reads the figures and deeds that servers keep, and texts as they are written."""
 _OF_OPERATORS = ("cancel", "replay", "drop")
+_OF_ONLOOKERS = (
+    *("peek_list", "peek_lines", "peek_index", "peek_entries", "peek_records", "peek_states", "peek_for"),
+    "read_operations",
+)
+_OF_BOOKS = ("write_sample", "save_operation", "take_turn", "keep_once", "count_call")
 _OF_PRODUCERS = ("enqueue",)
 OF_KEEPERS = (
     *("reap", "promote", "trim", "repair", "repair_lines", "free", "unsorted", "sort", "set_aside", "head"),
@@ -40,6 +47,8 @@ class User:
     """Whether it uses the channel by which runners are told."""
     limits: bool = False
     """Whether it uses the counters of limits."""
+    books: bool = False
+    """Whether it uses what servers keep between them."""
     key: str = "*"
     """Which of a queue's keys it uses."""
 
@@ -49,6 +58,8 @@ class User:
         keys = [f"~edworkers:{{{queue}}}:{self.key}" for queue in queues] or [everywhere]
         if queues and self.limits:
             keys += [f"~edworkers:{{limit:{queue}}}:*" for queue in queues]
+        if queues and self.books:
+            keys.append("~edworkers:{server}:*")
         channels = [f"&edworkers:{{{queue}}}:events" for queue in queues] or ["&edworkers:*"]
         words = [*keys, *(channels if self.hears else ()), *(f"+{command}" for command in self.commands)]
         return f"ACL SETUSER edworkers-{self.name} reset on >CHANGE-ME {' '.join(words)}"
@@ -71,13 +82,16 @@ def _sorted(*commands: str) -> tuple[str, ...]:
 
 def users() -> list[User]:
     """Give every user there is a use for, the least powerful first."""
-    of_runners = [name for name in _all_scripts() if name not in _OF_OPERATORS]
+    of_others = {*_OF_OPERATORS, *_OF_ONLOOKERS, *_OF_BOOKS}
+    of_runners = [name for name in _all_scripts() if name not in of_others]
     background = ("info", *_RUN, *_COUNT, *_READ, "lrem", "unlink")
     running = _sorted(*background, *_in_scripts(of_runners), "blmove", "subscribe")
+    looking = _sorted(*_RUN, *_COUNT, *_READ, *_OF_SERIES, *_in_scripts(_OF_ONLOOKERS))
+    serving = _in_scripts([*_OF_PRODUCERS, *_OF_OPERATORS, *_OF_BOOKS])
     return [
         User("keda", "counts the queue for the autoscaler", _sorted("eval", *_COUNT)),
         User("pusher", "puts jobs on queues, by LPUSH or RPUSH only", _sorted("lpush", "rpush"), key="pending"),
-        User("dashboard", "looks at queues, jobs and results", _sorted(*_RUN, *_COUNT, *_READ), limits=True),
+        User("dashboard", "looks at queues, jobs and results", looking, limits=True, books=True),
         User(
             "producer",
             "puts jobs on queues, by LPUSH or `edworkers enqueue`",
@@ -86,9 +100,17 @@ def users() -> list[User]:
         User("keeper", "promotes, reaps, forwards, trims", _sorted(*background, *_in_scripts(OF_KEEPERS)), hears=True),
         User("runner", "works on jobs", running, hears=True, limits=True),
         User(
+            "server",
+            "serves the HTTP API and the dashboard",
+            _sorted(*looking, *serving, "xadd", "publish", "sadd", "del"),
+            hears=True,
+            limits=True,
+            books=True,
+        ),
+        User(
             "admin",
             "a person who pauses, cancels, replays and drops by the command line",
-            _sorted(*running, *_in_scripts(_all_scripts()), "publish", "sadd", "del"),
+            _sorted(*running, *_in_scripts([*of_runners, *_OF_OPERATORS]), "publish", "sadd", "del"),
             hears=True,
             limits=True,
         ),
