@@ -1,4 +1,4 @@
-"""Writes what is generated from the code: schemas of jobs, the diagram of their states, the CRD and its reference.
+"""Writes what is generated from the code: schemas of jobs and of the HTTP API, the diagram, the CRD, and references.
 
 With `--check` it writes nothing, and ends with 1 where something is out of date.
 """
@@ -11,7 +11,9 @@ from pathlib import Path
 import yaml
 
 from edworkers.core.lifecycle import diagram
+from edworkers.core.metric_reference import metrics_reference
 from edworkers.handlers.registry import PLATFORM, find_module, schema
+from edworkers.server.api.routes import api_document
 from edworkers_operator.crd import make_crd
 from edworkers_operator.crd.reference import make_reference
 
@@ -28,10 +30,13 @@ def generated() -> dict[Path, str]:
         TOP / "manifests" / "crd.yaml": crd_text(),
         TOP / "charts" / "crds" / "workerpools.yaml": crd_text(),
         TOP / "docs" / "reference" / "workerpool.md": make_reference(),
+        TOP / "docs" / "reference" / "metrics.md": metrics_reference(),
     }
+    documents = {TOP / "docs" / "reference" / "openapi.json": api_document()}
     for queue, module in PLATFORM.items():
-        text = json.dumps(schema(find_module(module)), indent=2, ensure_ascii=False)
-        files[TOP / "docs" / "schemas" / f"{queue}.json"] = f"{text}\n"
+        documents[TOP / "docs" / "schemas" / f"{queue}.json"] = schema(find_module(module))
+    for path, document in documents.items():
+        files[path] = f"{json.dumps(document, indent=2, ensure_ascii=False)}\n"
     return files
 
 

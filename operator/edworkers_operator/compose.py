@@ -50,7 +50,7 @@ class Operator:
         self._kinds_changed = asyncio.Event()
         self._kept: list[tuple[str, int] | None] | None = None
         """Which versions of the pools the keeper was told of."""
-        metrics.watch(lambda: self._work.depth, lambda: len(self.view.pools))
+        metrics.watch(lambda: self._work.depth, lambda: self.view.pools)
 
     async def run(self) -> None:
         """Work until cancelled. Raises ClusterError where the API server can't even be asked what it knows."""
@@ -100,7 +100,7 @@ class Operator:
     async def _reconcile(self, key: Key) -> float | None:
         began = time.monotonic()
         again = await self._reconciler.reconcile(key)
-        self._metrics.reconcile_seconds.observe(time.monotonic() - began)
+        self._metrics.reconcile_duration.observe(time.monotonic() - began)
         self._metrics.reconciles.labels("done").inc()
         return again
 

@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 
 
 @asynccontextmanager
@@ -17,8 +18,9 @@ async def serve(port: int, registry: CollectorRegistry) -> AsyncGenerator[int]:
     async def well(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
-    async def metrics(_request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": "text/plain; version=0.0.4"})
+    async def metrics(request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(registry), headers={"Content-Type": content_type})
 
     app = web.Application()
     app.add_routes([web.get("/livez", well), web.get("/readyz", well), web.get("/metrics", metrics)])

@@ -5,9 +5,10 @@ import itertools
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, RedisError
@@ -24,22 +25,27 @@ from edworkers.adapters.redis.limiter import RedisLimiter
 from edworkers.adapters.redis.queue import RedisQueue
 from edworkers.adapters.redis.routes import open_client
 from edworkers.adapters.redis.safety import check_server
-from edworkers.core.errors import QueueUnavailableError
+from edworkers.adapters.tracing import settings as tracing_settings
+from edworkers.core.errors import QueueUnavailableError, SettingsError
 from edworkers.core.keys import LimiterKeys, QueueKeys
-from edworkers.core.limits import limiters
+from edworkers.core.limits import limiters, limiters_of_queue
 from edworkers.core.redact import MORE_NAMES, Redactor, names_in
 from edworkers.core.settings import Groups, PoolSpec, Retention, Window
+from edworkers.core.stats import KeeperStats
+from edworkers.core.tallies import TALLIES
 from edworkers.pipeline.budget import Budget
 from edworkers.pipeline.keeper import INTERVAL_SECONDS, keep_forever
 from edworkers.pipeline.ledger import Ledger
 from edworkers.pipeline.runner import Exit, Patience, Runner
+from edworkers.pipeline.usage import tell_usage_forever
 from edworkers.pipeline.watchdog import Watchdog
 from edworkers.pools import Pool
 from edworkers.ports import Usage
 from edworkers.telemetry import log
 
 if TYPE_CHECKING:
-    from edworkers.adapters.health import QueueCollector
+    from edworkers.adapters.metrics.of_queues import QueueCollector
+    from edworkers.adapters.tracing.provider import Tracing
 
 
 _KEEPER_SECONDS = 1.0
@@ -186,6 +192,7 @@ class RunningPool:
         )
         self._env = env
         self._options = options
+        self._kept: dict[str, KeeperStats] = {}
 
     async def run(self, when_ready: Callable[[Callable[[], None]], None]) -> Exit:
         """Wait for Redis, then work until stopped; `when_ready` is given what stops it, once there is work to stop.
@@ -194,17 +201,20 @@ class RunningPool:
         """
         self._watchdog.open()
         health = self._serve_health()
+        traces = open_tracing(self._env, self.name, {"edworkers.queue": self.runner.pool.queue})
         try:
             await wait_for_redis(self._env, self.runner.pool.retention.max_bytes)
             when_ready(self.runner.stop)
             return await self._work(health.address if health is not None else None)
         finally:
+            if traces is not None:
+                await traces.close()
             if health is not None:
                 health.close()
 
     async def _work(self, health: str | None) -> Exit:
         spec = self.runner.pool
-        keeper = asyncio.create_task(keep_forever(lambda: [(spec.queue, self.queue)]))
+        keeper = asyncio.create_task(keep_forever(lambda: [(spec.queue, self.queue)], kept=self._kept))
         limits = [window.in_words for window in spec.limits]
         told = {"concurrency": spec.concurrency, "limits": limits, "health": health}
         log.info("runner.started", queue=spec.queue, runner=self.name, **told)
@@ -222,7 +232,9 @@ class RunningPool:
     def _serve_health(self) -> Any:
         if self._options.health_port is None:
             return None
-        from edworkers.adapters.health import HealthServer, StatsCollector
+        from edworkers.adapters.health import HealthServer
+        from edworkers.adapters.metrics.exposition import Exposition
+        from edworkers.adapters.metrics.of_runner import RoundsCollector, StatsCollector, TalliesCollector
 
         longest = self.runner.pool.job.timeout_seconds + 4 * self._options.patience.grace
 
@@ -233,14 +245,48 @@ class RunningPool:
         def ready() -> str | None:
             return None if self.runner.is_ready else "not claiming: Redis hasn't answered yet, or it is stopping"
 
-        collector = StatsCollector(self.runner.stats, lambda: len(self.runner.running))
+        collectors = (
+            StatsCollector(self.runner.stats, lambda: len(self.runner.running)),
+            TalliesCollector(TALLIES),
+            RoundsCollector(lambda: list(self._kept.values())),
+        )
+        metrics = Exposition(collectors).text
         return HealthServer(
-            self._options.health_host, self._options.health_port, alive=alive, ready=ready, collector=collector
+            self._options.health_host, self._options.health_port, alive=alive, ready=ready, metrics=metrics
         )
 
 
+class Watched:
+    """What those who watch a keeper are told: how its queues and their limits stand, and what its rounds did."""
+
+    def __init__(self, queues: "QueueCollector") -> None:
+        self.queues = queues
+        self.kept: dict[str, KeeperStats] = {}
+
+    def only(self, queues: Collection[str]) -> None:
+        """Forget all other queues."""
+        self.queues.only(queues)
+        for queue in self.kept.keys() - set(queues):
+            del self.kept[queue]
+
+
+def open_tracing(env: Mapping[str, str], instance: str, attributes: Mapping[str, str]) -> "Tracing | None":
+    """Begin to send traces of this process, where the environment says where to.
+
+    `instance` names the process, and `attributes` are told with all its spans. Raises SettingsError.
+    """
+    if not tracing_settings.is_wanted(env):
+        return None
+    faults = tracing_settings.find_faults(env)
+    if faults:
+        raise SettingsError("nothing was started, for traces can't be sent:", faults)
+    from edworkers.adapters.tracing.provider import Tracing
+
+    return Tracing(env, instance, attributes)
+
+
 @contextmanager
-def serve_health(options: RunOptions, ready: Callable[[], str | None]) -> "Generator[QueueCollector | None]":
+def serve_health(options: RunOptions, ready: Callable[[], str | None]) -> "Generator[Watched | None]":
     """Serve endpoints, where a port is given, for a process that lives as long as its event loop turns.
 
     Yields what takes the figures of queues. Raises SettingsError where they can't be served.
@@ -248,12 +294,16 @@ def serve_health(options: RunOptions, ready: Callable[[], str | None]) -> "Gener
     if options.health_port is None:
         yield None
         return
-    from edworkers.adapters.health import HealthServer, Pulse, QueueCollector
+    from edworkers.adapters.health import HealthServer, Pulse
+    from edworkers.adapters.metrics.exposition import Exposition
+    from edworkers.adapters.metrics.of_queues import QueueCollector
+    from edworkers.adapters.metrics.of_runner import RoundsCollector
 
-    pulse, queues = Pulse(asyncio.get_running_loop()), QueueCollector()
-    server = HealthServer(options.health_host, options.health_port, alive=pulse.fault, ready=ready, collector=queues)
+    pulse, watched = Pulse(asyncio.get_running_loop()), Watched(QueueCollector())
+    metrics = Exposition((watched.queues, RoundsCollector(lambda: list(watched.kept.values())))).text
+    server = HealthServer(options.health_host, options.health_port, alive=pulse.fault, ready=ready, metrics=metrics)
     try:
-        yield queues
+        yield watched
     finally:
         server.close()
 
@@ -269,13 +319,21 @@ async def run_keeper(
     Raises SettingsError where its endpoints can't be served, and as `wait_for_redis` does.
     """
     is_ready = False
-    with serve_health(options, lambda: None if is_ready else "Redis hasn't answered yet") as counted:
+    with serve_health(options, lambda: None if is_ready else "Redis hasn't answered yet") as watched:
         await wait_for_redis(env, sum(spec.retention.max_bytes for spec in specs()))
         async with open_pipe(env) as client:
             is_ready = True
             log.info("keeper.started")
-            kept = Kept(client, specs, counted.only if counted is not None else _nobody_asks)
-            await keep_forever(kept.queues, interval_seconds, counted.note if counted is not None else None)
+            kept = Kept(client, specs, watched.only if watched is not None else _nobody_asks)
+            if watched is None:
+                await keep_forever(kept.queues, interval_seconds)
+                return
+            telling = asyncio.create_task(tell_usage_forever(kept.usage, watched.queues.note_limits))
+            try:
+                await keep_forever(kept.queues, interval_seconds, watched.queues.note, watched.kept)
+            finally:
+                telling.cancel()
+                await asyncio.wait([telling])
 
 
 def _nobody_asks(_queues: Collection[str]) -> None:
@@ -295,6 +353,7 @@ class Kept:
         self._specs = specs
         self._on_change = on_change
         self._queues: dict[tuple[str, Retention, Groups | None], RedisQueue] = {}
+        self._limited: dict[tuple[str, tuple[Window, ...]], list[RedisLimiter]] = {}
 
     def queues(self) -> list[tuple[str, RedisQueue]]:
         """Give those that are to be kept now."""
@@ -305,6 +364,17 @@ class Kept:
             self._on_change(wanted.keys())
             self._queues = {key: open_queue(self._client, spec) for key, spec in known.items()}
         return [(queue, opened) for (queue, *_), opened in self._queues.items()]
+
+    def usage(self) -> list[tuple[str, Callable[[], Awaitable[list[Usage]]]]]:
+        """Give what reads the limits of those that have some now, but for those of groups."""
+        wanted = {(spec.queue, spec.limits) for spec in self._specs() if spec.limits}
+        if wanted != self._limited.keys():
+            make = _make_limiters(self._client, "")
+            self._limited = {
+                (queue, windows): [make(found.name, found.windows) for found in limiters_of_queue(queue, windows)]
+                for queue, windows in wanted
+            }
+        return [(queue, partial(read_usage, opened)) for (queue, _), opened in self._limited.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,14 +393,19 @@ class OpenQueue:
 
     def name_fault(self, error: QueueUnavailableError) -> str:
         """Say in one line which queue can't be used, why, and what to do."""
-        return f"{self.spec.queue}: {error}; {_what_to_do(error.__cause__, self.address)}"
+        return f"{self.spec.queue}: {error}; {what_to_do(error.__cause__, self.address)}"
 
     async def usage(self) -> list[Usage]:
         """Tell how much of the queue's limits is used, but for those of groups. Raises QueueUnavailableError."""
-        try:
-            return [usage for limiter in self.limiters for usage in await limiter.usage()]
-        except (*CONNECTION_ERRORS, RedisError) as error:
-            raise QueueUnavailableError(f"Redis can't be used: {explain(error)}") from error
+        return await read_usage(self.limiters)
+
+
+async def read_usage(limiters: Sequence[RedisLimiter]) -> list[Usage]:
+    """Tell how much of the limits of a queue is used. Raises QueueUnavailableError."""
+    try:
+        return [usage for limiter in limiters for usage in await limiter.usage()]
+    except (*CONNECTION_ERRORS, RedisError) as error:
+        raise QueueUnavailableError(f"Redis can't be used: {explain(error)}") from error
 
 
 @asynccontextmanager
@@ -345,7 +420,7 @@ async def open_queues(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> Asyn
         try:
             yield [_open_queue(spec, clients) for spec in specs]
         except QueueUnavailableError as error:
-            raise QueueUnavailableError(f"{error}\n  - {_what_to_do(error.__cause__, address)}") from error
+            raise QueueUnavailableError(f"{error}\n  - {what_to_do(error.__cause__, address)}") from error
 
 
 class _Clients:
@@ -367,7 +442,7 @@ class _Clients:
 
 def _open_queue(spec: PoolSpec, clients: _Clients) -> OpenQueue:
     control = RedisControl(clients.of(QueueKeys(spec.queue).pending), spec.queue, spec.retention)
-    make, shared = _make_limiters, [limited for limited in limiters(spec.queue, spec.limits) if limited.per == "queue"]
+    make, shared = _make_limiters, limiters_of_queue(spec.queue, spec.limits)
     return OpenQueue(
         spec,
         control,
@@ -381,7 +456,8 @@ def is_away(error: QueueUnavailableError) -> bool:
     return isinstance(error.__cause__, CONNECTION_ERRORS)
 
 
-def _what_to_do(cause: BaseException | None, address: RedisAddress) -> str:
+def what_to_do(cause: BaseException | None, address: RedisAddress) -> str:
+    """Say in a few words what to do where Redis can't be used for this cause."""
     if isinstance(cause, AuthenticationError | NoPermissionError):
         return f"it answers at {address}; check user and password in REDIS_URL or REDIS_PASSWORD, and the user's rights"
     if isinstance(cause, CONNECTION_ERRORS):

@@ -2,8 +2,8 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from edworkers.adapters.health import QueueCollector
-from edworkers.ports import Depths
+from edworkers.adapters.metrics.of_queues import QueueCollector
+from edworkers.ports import Depths, Usage
 
 
 class Seconds:
@@ -28,6 +28,7 @@ def depths(queue: str = "ai", *, oldest: float | None = 12.5) -> Depths:
         runners=2,
         totals={"ack": 9, "recordBytes": 2048},
         oldest_seconds=oldest,
+        shut=5,
     )
 
 
@@ -50,6 +51,7 @@ def test_each_figure_of_a_queue_is_told() -> None:
         'edworkers_queue_oldest_seconds{queue="ai"} 12.5',
         'edworkers_queue_paused{queue="ai"} 1.0',
         'edworkers_queue_throttled{queue="ai"} 0.0',
+        'edworkers_queue_groups_shut{queue="ai"} 5.0',
         'edworkers_queue_runners{queue="ai"} 2.0',
         'edworkers_queue_record_bytes{queue="ai"} 2048.0',
     ]
@@ -75,3 +77,20 @@ def test_a_queue_that_is_kept_no_more_is_forgotten() -> None:
     lines = told(collector)
     assert not any('"ai"' in line for line in lines)
     assert 'edworkers_queue_oldest_seconds{queue="webhook"} 0.0' in lines
+
+
+def test_each_limit_of_a_queue_is_told_while_it_could_be_read_of_late() -> None:
+    clock = Seconds()
+    collector = QueueCollector(clock)
+    collector.note_limits("ai", [Usage("day", 7, 1333, 86_400_000)])
+    limits = [
+        'edworkers_limit_used{limit="day",queue="ai"} 7.0',
+        'edworkers_limit_max{limit="day",queue="ai"} 1333.0',
+        'edworkers_limit_reset_timestamp_seconds{limit="day",queue="ai"} 86400.0',
+    ]
+    assert [line for line in told(collector) if not line.startswith("#")] == limits
+    clock.now += collector.LONGEST_SECONDS + 1
+    assert [line for line in told(collector) if not line.startswith("#")] == []
+    collector.note_limits("ai", [Usage("day", 7, 1333, 86_400_000)])
+    collector.only({"webhook"})
+    assert [line for line in told(collector) if not line.startswith("#")] == []

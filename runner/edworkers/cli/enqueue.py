@@ -20,6 +20,7 @@ from edworkers.cli.waiting import counting, progress_of, wait_for_end
 from edworkers.core.errors import InvalidJobError, QueueUnavailableError, SettingsError, UnknownJobError
 from edworkers.core.settings import MAX_PAYLOAD_BYTES, PoolSpec
 from edworkers.handlers.registry import find_module
+from edworkers.pipeline.traced import enqueue_traced
 from edworkers.ports import Enqueue, JobRecord
 
 
@@ -76,13 +77,23 @@ class Producer:
         given = {name: value for name, value in fields.items() if value is not None}
         return cls(spec, env, Maker(handlers, spec.job, given, urgent), as_json)
 
+    @contextmanager
+    def traced(self) -> Generator[None]:
+        """Send the trace of what the block enqueues, where traces are sent at all. Raises SettingsError."""
+        tracing = compose.open_tracing(self.env, compose.new_name(), {})
+        try:
+            yield
+        finally:
+            if tracing is not None:
+                tracing.close_now()
+
     def enqueue_one(self, source: BinaryIO) -> ExitCode:
         """Enqueue a job and print its id. Raises InvalidJobError, QueueUnavailableError."""
         job = self._make(source)
 
         async def push() -> bool:
             async with compose.open_queues([self.spec], self.env) as [opened]:
-                return (await opened.control.enqueue([job]))[0]
+                return (await enqueue_traced(opened.control, self.spec.queue, [job]))[0]
 
         return self._tell_one(job, added=asyncio.run(push()))
 
@@ -121,7 +132,7 @@ class Producer:
     async def _push_and_wait(self, job: Enqueue, seconds: float | None) -> tuple[bool, JobRecord | None]:
         async with compose.open_queues([self.spec], self.env) as [opened]:
             control = opened.control
-            [added] = await control.enqueue([job])
+            [added] = await enqueue_traced(control, self.spec.queue, [job])
             if not added and await control.find(job.job_id) is None:
                 return added, None
             if not self.as_json:
@@ -146,7 +157,7 @@ class Producer:
         async with compose.open_queues([self.spec], self.env) as [opened]:
             for batch in batches:
                 try:
-                    answers = await opened.control.enqueue(batch)
+                    answers = await enqueue_traced(opened.control, self.spec.queue, batch)
                 except QueueUnavailableError as error:
                     before = f"{len(pushed.added)} jobs had been enqueued; of {len(batch)} more it isn't known"
                     raise QueueUnavailableError(f"{error}\n  - {before}") from error.__cause__

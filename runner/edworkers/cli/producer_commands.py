@@ -76,7 +76,7 @@ def enqueue(  # noqa: PLR0913 - typer makes an option of each
         "timeoutSeconds": timeout,
     }
     producer = Producer.of(queue, pool, fields, urgent=urgent, as_json=as_json)
-    with open_data(data) as source:
+    with open_data(data) as source, producer.traced():
         if lines:
             code = producer.enqueue_lines(source)
         elif waiting:

@@ -13,6 +13,7 @@ import uvloop
 
 from edworkers import compose, pools
 from edworkers.adapters.postgres.settings import ledger_faults
+from edworkers.adapters.tracing.settings import find_faults as tracing_faults
 from edworkers.cli.logs import log_faults
 from edworkers.core.errors import SettingsError
 from edworkers.core.settings import PoolSpec
@@ -146,6 +147,7 @@ def run_options(env: Mapping[str, str]) -> compose.RunOptions:
     drain = _number(env, "EDWORKERS_DRAIN_SECONDS", 86400, faults)
     grace = _number(env, "EDWORKERS_GRACE_SECONDS", 3600, faults)
     faults += ledger_faults(env)
+    faults += tracing_faults(env)
     if faults:
         raise SettingsError("nothing was started, for these settings can't be used:", faults)
     return compose.RunOptions(

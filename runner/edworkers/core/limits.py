@@ -40,6 +40,11 @@ def limiters(queue: str, limits: Sequence[Window]) -> list[Limited]:
     return found
 
 
+def limiters_of_queue(queue: str, limits: Sequence[Window]) -> list[Limited]:
+    """Give those that count for the whole queue: of groups nobody knows how many there are."""
+    return [limited for limited in limiters(queue, limits) if limited.per == "queue"]
+
+
 class Period(NamedTuple):
     """One calendar day or month; `start` is in it, `end` is not (Unix ms)."""
 

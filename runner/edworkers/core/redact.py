@@ -4,6 +4,7 @@ A field whose name tells a secret loses its value, whatever that is. Content tha
 mails, is told only by its length. Every other text is gone through for what looks like a secret (`redact_text`).
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -13,6 +14,7 @@ from edworkers.core.redact_text import LONGEST, redact_text
 REDACTED = "[redacted]"
 MORE_NAMES = "EDWORKERS_REDACT"
 """The variable with more names of fields."""
+_LONGEST_GROUP = 180
 _DEEPEST = 20
 _MOST_ITEMS = 200
 _CUT = "…"
@@ -22,9 +24,12 @@ _SECRETS = re.compile(
     r"|session(id|key)|signature|otp$|^pin$|^auth$"
 )
 _PERSONAL = re.compile(
-    r"e?mail(address)?$|^(to|cc|bcc|replyto)$|phone|mobile|telephone|(first|last|full|family|given)name|birth|ssn|iban"
+    r"e?mail(address)?$|phone|mobile|telephone|(first|last|full|family|given)name|birth|ssn|iban"
     r"|cardnumber|^cv[cv]$|(street|home|postal)address|postcode|zipcode|^ip(address)?$"
 )
+_RECEIVERS = re.compile(r"^(to|cc|bcc|replyto)$")
+"""Names of somebody's address, or of something else: what stands there tells."""
+_LIKE_ADDRESS = re.compile(r"@|^[+(]?\d[\d ().-]{5,}$")
 _CONTENT = re.compile(r"^(prompt|content|html|text|body|subject|variables|assessmentdata|answers?|essay|note)$")
 _COUNTS = re.compile(r"tokens$|(count|limit|bytes|seconds|ms)$")
 _REFERENCES = re.compile(r"ref$")
@@ -44,6 +49,16 @@ class Redactor:
     def field(self, name: str, value: Any, longest: int = LONGEST) -> Any:
         """Give the value of a field of this name without secrets."""
         return self._field(name, value, longest, 0)
+
+    def group(self, name: str) -> str:
+        """Give the name of a job's group without secrets; where that changes it, with a short hash that tells it apart.
+
+        The same name always becomes the same, at most 200 characters long.
+        """
+        shown = redact_text(name, _LONGEST_GROUP)
+        if shown == name:
+            return name
+        return f"{shown} #{hashlib.sha256(name.encode(errors='backslashreplace')).hexdigest()[:8]}"
 
     def _value(self, value: Any, longest: int, depth: int) -> Any:
         if isinstance(value, str):
@@ -73,6 +88,8 @@ class Redactor:
                 self._known[name] = kind
         if kind == "" or value is None or isinstance(value, bool):
             return self._value(value, longest, depth)
+        if kind == "receiver" and not _has_address(value):
+            return self._value(value, longest, depth)
         if kind == "content" and isinstance(value, str):
             return value if _is_length(value) else f"[{len(value)} characters]"
         return REDACTED
@@ -84,7 +101,15 @@ class Redactor:
             return ""
         if _SECRETS.search(plain) or _PERSONAL.search(plain):
             return "secret"
+        if _RECEIVERS.search(plain):
+            return "receiver"
         return "content" if _CONTENT.search(plain) else ""
+
+
+def _has_address(value: Any) -> bool:
+    """Whether a text, or one of a list, looks like an address of mail or a phone number."""
+    texts = cast("Sequence[Any]", value if isinstance(value, list | tuple) else (value,))
+    return any(isinstance(text, str | int) and _LIKE_ADDRESS.search(str(text)) for text in texts)
 
 
 def _plain(name: str) -> str:

@@ -3,6 +3,7 @@
 import re
 
 from edworkers.core.luhn import is_card_number
+from edworkers.core.redact_url import redact_urls
 
 LONGEST = 4_000
 """Characters of a text that are kept, unless it is told otherwise."""
@@ -15,7 +16,7 @@ _WORDS = r"pass(?:word|wd|phrase)|secret|token|(?:api|access|private)[_-]?key|au
 _HINTS = (
     *("@", "://", "eyj", "whsec_", "akia", "asia", "aiza", "-----begin", "sk-", "sk_", "ghp_", "gho_", "ghu_", "ghs_"),
     *("ghr_", "github_", "xox", "glpat-", "bearer", "basic", "passw", "passphrase", "secret", "token", "key"),
-    *("authorization", "cookie", "credential", "sig", "+"),
+    *(".com/", ".org/", "authorization", "cookie", "credential", "sig", "+"),
 )
 """What every text has that any rule but that of cards could change; most have none, and cost little."""
 _DIGITS = re.compile(r"\d{2}[ -]?\d{2}")
@@ -62,6 +63,8 @@ def _once(text: str) -> str:
     if any(hint in lowered for hint in _HINTS):
         for pattern, word in _RULES:
             text = pattern.sub(word, text)
+        if "://" in text or ".com/" in lowered or ".org/" in lowered:
+            text = redact_urls(text)
         text = _BARE.sub(_bare, _QUOTED.sub(r"\1\2[redacted]\2", text))
     if _DIGITS.search(text) is not None:
         text = _CARD.sub(_card, text)

@@ -1,4 +1,4 @@
-"""What happened, told as log lines."""
+"""Log lines: how they look, what is left out of them, and how what became of a job is told."""
 
 import logging
 import sys
@@ -10,6 +10,7 @@ import structlog
 from edworkers.core.redact import Redactor
 from edworkers.core.redact_text import redact_text
 from edworkers.core.verdict import Bury, Defer, Retry, Verdict
+from edworkers.telemetry.job_lines import add_job, trace_fields
 
 log: Any = structlog.stdlib.get_logger("edworkers")
 
@@ -32,6 +33,7 @@ def configure(level: str, style: str, more_names: Sequence[str] = ()) -> None:
     )
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        add_job,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
@@ -59,7 +61,12 @@ def configure(level: str, style: str, more_names: Sequence[str] = ()) -> None:
     logging.getLogger("edworkers").setLevel(level.upper())
 
 
-_OURS = frozenset({"event", "level", "timestamp", "queue", "job", "runner", "receipt", "attempt", "seconds"})
+_OURS = frozenset(
+    {
+        *("event", "level", "timestamp", "queue", "job", "runner", "receipt", "attempt", "seconds"),
+        *("trace_id", "span_id"),
+    }
+)
 """Fields that hold no secret by what they are; an id must stay as it is, even if it looks like a card's number."""
 _LONGEST = 20_000
 
@@ -95,8 +102,17 @@ _SETTLED = {
 _logger = logging.getLogger("edworkers")
 
 
-def tell_settled(verb: str, queue: str, job_id: str, verdict: Verdict, *, attempt: int, seconds: float) -> None:
-    """Log what became of a job; `seconds` is how long the attempt ran."""
+def tell_settled(
+    verb: str,
+    job_id: str,
+    verdict: Verdict,
+    *,
+    queue: str,
+    attempt: int,
+    seconds: float,
+    traceparent: str | None = None,
+) -> None:
+    """Log what became of a job; `seconds` is how long the attempt ran, `traceparent` its trace context."""
     level, event = _SETTLED[verb]
     if not _logger.isEnabledFor(level):
         return
@@ -110,4 +126,5 @@ def tell_settled(verb: str, queue: str, job_id: str, verdict: Verdict, *, attemp
             more = {"reason": reason or "its producer asked for a later time", "next_in_seconds": round(delay, 3)}
         case _:
             pass
+    more |= trace_fields(traceparent)
     log.log(level, event, queue=queue, job=job_id, attempt=attempt, seconds=round(seconds, 4), **more)

@@ -1,0 +1,1 @@
+"""What processes tell Prometheus, collected when it asks."""
