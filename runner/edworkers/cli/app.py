@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edworkers.cli import database_commands, mail_commands, operator_commands, producer_commands
+from edworkers.cli import database_commands, mail_commands, operator_commands, producer_commands, server_commands
 from edworkers.cli.exits import epilog
 
 app = typer.Typer(
@@ -144,6 +144,7 @@ def demo(
     raise typer.Exit(run_demo(jobs=jobs, keep=keep, as_json=as_json))
 
 
+app.add_typer(server_commands.commands, name="server")
 app.add_typer(producer_commands.commands)
 app.add_typer(operator_commands.commands)
 app.add_typer(database_commands.commands)

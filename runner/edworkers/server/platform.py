@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from edworkers.core.errors import QueueUnavailableError
+from edworkers.core.redact import Redactor
 from edworkers.core.settings import PoolSpec
 from edworkers.ports import HandlerModule, QueueControl, Usage
 from edworkers.ports.books import ServerBooks
 from edworkers.ports.browse import QueueBrowser
 from edworkers.ports.clock import Clock
 from edworkers.ports.cluster import ClusterView, PoolView
+from edworkers.ports.watch import JobWatch
 
 __all__ = ["ClusterView", "Platform", "PoolView", "Schedule", "ServedQueue"]
 
@@ -41,6 +43,8 @@ class ServedQueue:
     """Its handlers, by whose schemas jobs are checked; None where they aren't installed here: then only the runner
     checks their data."""
     schedules: Sequence[Schedule] = ()
+    watch: JobWatch | None = None
+    """Looks at many jobs at once; None where each is looked up by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +61,5 @@ class Platform:
     """Says what to do where Redis can't be used."""
     cluster: ClusterView | None = None
     """None outside of a cluster."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """By which rules job data is masked for people."""

@@ -1,0 +1,62 @@
+// Makes an element what another is, changing only what differs: what has the focus, is open, is ticked or is typed stays.
+
+// What belongs to whoever looks, and not to the server: whether a fold is open, and a chart's tip.
+const isOwn = (element, name) => (name === "open" && element.nodeName === "DETAILS") || element.matches(".tip, .cursor");
+
+export function morph(old, wanted) {
+  if (old.nodeName !== wanted.nodeName) return old.replaceWith(wanted);
+  attributes(old, wanted);
+  if (old.nodeName === "TEXTAREA" || "keep" in old.dataset || old.matches(".tip")) return undefined;
+  children(old, wanted);
+  return undefined;
+}
+
+function attributes(old, wanted) {
+  for (const { name, value } of wanted.attributes) {
+    if (!isOwn(old, name) && name !== "class" && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  for (const { name } of [...old.attributes]) {
+    if (!isOwn(old, name) && name !== "class" && !wanted.hasAttribute(name)) old.removeAttribute(name);
+  }
+  const looks = wanted.getAttribute("class") ?? "";
+  const kept = old.classList.contains("at") ? `${looks} at`.trim() : looks;
+  if ((old.getAttribute("class") ?? "") !== kept) old.setAttribute("class", kept);
+}
+
+function children(old, wanted) {
+  const byKey = new Map();
+  for (const child of old.children) if (key(child)) byKey.set(key(child), child);
+  let place = old.firstChild;
+  for (const child of [...wanted.childNodes]) {
+    const same = key(child) ? byKey.get(key(child)) : alike(place, child) ? place : null;
+    if (same) {
+      if (same !== place) old.insertBefore(same, place);
+      else place = place.nextSibling;
+      renewOne(same, child);
+    } else {
+      old.insertBefore(child, place);
+    }
+  }
+  while (place) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+}
+
+function renewOne(old, wanted) {
+  if (old.nodeType === Node.ELEMENT_NODE) morph(old, wanted);
+  else if (old.nodeValue !== wanted.nodeValue) old.nodeValue = wanted.nodeValue;
+}
+
+function alike(old, wanted) {
+  return old && old.nodeType === wanted.nodeType && old.nodeName === wanted.nodeName && !key(old);
+}
+
+// A row is known again by its checkbox or link, so that a tick stays with its job while rows move.
+function key(node) {
+  if (node.nodeType !== Node.ELEMENT_NODE) return "";
+  if (node.id) return `#${node.id}`;
+  if (node.nodeName !== "TR") return "";
+  return node.querySelector("a[data-open]")?.getAttribute("href") ?? "";
+}

@@ -1,0 +1,133 @@
+"""The search page, schedules and activity in a real browser."""
+
+from dataclasses import replace
+
+import pytest
+from playwright.async_api import Browser, expect
+from tests.browser import seed
+from tests.browser.conftest import VIEWER, Site, Tab, open_tab
+from tests.browser.jobs_world import begin, deeds, state_of
+
+from edworkers.ports.books import Deed
+from edworkers.server.dashboard.jobs import find
+from edworkers.server.platform import Schedule
+
+PLANS = (
+    Schedule("token-cleanup", "17 * * * *", "Etc/UTC", {"type": "token-cleanup", "data": {}}),
+    Schedule("logins", "0 6 * * mon", "Europe/Kyiv", {"type": "report", "data": {"report": "logins"}}),
+)
+
+
+async def test_an_id_leads_straight_to_its_job(tab: Tab) -> None:
+    await tab.go("/")
+    await tab.page.keyboard.press("/")
+    await tab.page.keyboard.type("hook-0700")
+    await tab.page.keyboard.press("Enter")
+    await expect(tab.page).to_have_url(f"{tab.site.address}/queues/webhook/jobs/hook-0700")
+
+
+async def test_an_id_that_several_queues_have_is_shown_with_each(tab: Tab) -> None:
+    await tab.site.desks["email"].wait([seed.Job("hook-0700", {"to": "a@school.example", "template": "welcome"})])
+    await tab.go("/search?text=hook-0700")
+    await expect(tab.page.locator(".same li")).to_have_count(2)
+
+
+async def test_a_long_search_goes_on_by_itself_and_tells_how_far_it_is(
+    tab: Tab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find, "_FIRST_SECONDS", 0.0)
+    desk = tab.site.desks["email"]
+    for start in range(0, 5000, 1000):
+        await desk.wait([seed.Job(f"mail-{n}", {"number": f"no-{n:04}"}) for n in range(start + 1000, start + 2000)])
+    await tab.go("/search?text=no-5999&state=pending")
+    await expect(tab.page.get_by_role("link", name="mail-5999")).to_be_visible()
+    await expect(tab.page.locator("[data-search-words]")).to_have_text("1 found; looked at 5\u202f162 of 5\u202f162")
+    await expect(tab.page.locator("[data-search-none]")).to_be_hidden()
+
+
+async def test_a_search_can_be_stopped_and_goes_on_where_it_was(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(find, "_FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(find, "_PAUSE_SECONDS", 60.0)
+    for start in range(0, 5000, 1000):
+        await tab.site.desks["email"].wait([seed.Job(f"mail-{start + n}", {"is": "sought"}) for n in range(100, 1100)])
+    await tab.go("/search?queue=email&state=pending&text=is-nowhere")
+    await tab.page.get_by_role("button", name="Stop").click()
+    await expect(tab.page.locator("[data-search-more]")).to_be_visible()
+    await tab.page.locator("[data-search-more]").click()
+    await expect(tab.page.locator("[data-search-looked]")).to_have_text("5\u202f000")
+
+
+async def test_filters_narrow_what_is_found(tab: Tab) -> None:
+    await tab.go("/search?queue=webhook&state=dead&error_kind=timeout&within=1h")
+    await expect(tab.page.locator("[data-search-found]")).to_have_text("15")
+    await tab.go("/search?text=nothing+has+this")
+    await expect(tab.page.locator("[data-search-none]")).to_contain_text("No job matches")
+
+
+async def test_a_schedule_is_told_in_words_and_run_now(tab: Tab) -> None:
+    tab.site.queues["scheduled"] = replace(tab.site.queues["scheduled"], schedules=PLANS)
+    await tab.go("/schedules")
+    row = tab.page.get_by_role("row", name="token-cleanup")
+    await expect(row).to_contain_text("At minute 17 of every hour")
+    await expect(tab.page.get_by_role("row", name="logins")).to_contain_text("0 6 * * mon in Europe/Kyiv")
+    await row.locator("summary", has_text="Run now").click()
+    await row.get_by_role("button", name="Run now").click()
+    await expect(tab.page.locator("#live_glance")).to_contain_text("token-cleanup")
+    [deed, *_] = await deeds(tab.site)
+    assert (deed.what, deed.detail) == ("run", "schedule token-cleanup")
+    assert await state_of(tab.site, "scheduled", deed.subject) == "pending"
+    assert deed.subject in await begin(tab.site, "scheduled")
+
+
+async def test_what_was_done_is_listed_filtered_and_paged(tab: Tab) -> None:
+    now = tab.site.clock.now()
+    for number in range(120):
+        who = "Vira" if number % 40 == 0 else "Olena"
+        await tab.site.books.note(Deed(now, who, "cancel", "email", f"job-{number}"))
+    await tab.go("/activity")
+    await expect(tab.page.locator("[data-row]")).to_have_count(50)
+    await tab.page.get_by_role("link", name="Earlier").click()
+    first = tab.page.locator("[data-row]").first
+    await expect(first).to_contain_text("job-69")
+    await expect(first.get_by_role("link", name="job-69")).to_have_attribute("href", "/queues/email/jobs/job-69")
+    await tab.page.get_by_label("Who").fill("vira")
+    await tab.page.get_by_role("button", name="Show").click()
+    await expect(tab.page.locator("[data-row]")).to_have_count(3)
+
+
+async def test_what_is_done_to_one_job_again_is_listed_each_time_as_it_happens(tab: Tab) -> None:
+    deed = Deed(tab.site.clock.now(), "Olena", "edit", "email", "job-1")
+    await tab.site.books.note(deed)
+    await tab.go("/activity")
+    await tab.live()
+    for number in (2, 3):
+        await tab.site.books.note(deed)
+        await expect(tab.page.locator("[data-row]")).to_have_count(number)
+
+
+async def test_who_only_looks_sees_no_action_and_can_send_none(browser: Browser, site: Site) -> None:
+    site.queues["scheduled"] = replace(site.queues["scheduled"], schedules=PLANS)
+    async with open_tab(browser, site, who=VIEWER) as tab:
+        for path in ("/queues/webhook/jobs/hook-0500", "/failures", "/search?queue=ai&state=dead", "/schedules"):
+            await tab.go(path)
+            await expect(tab.page.locator("h1")).to_be_visible()
+            assert await tab.page.locator("main form[method=post]:has(button)").count() == 0
+        for path in SENT:
+            answer = await tab.page.request.post(site.address + path, headers={"Origin": site.address, **VIEWER})
+            assert (path, answer.status) == (path, 403)
+        assert (await tab.page.request.get(site.address + "/queues/ai/edit/answer-0101")).status == 403
+    assert await state_of(site, "webhook", "hook-0500") == "dead"
+    assert list(await deeds(site)) == []
+
+
+SENT = (
+    "/queues/webhook/replay/hook-0500",
+    "/queues/webhook/drop/hook-0500",
+    "/queues/webhook/cancel/hook-0700",
+    "/queues/webhook/reveal/hook-0500",
+    "/queues/webhook/edit/hook-0500",
+    "/queues/webhook/bulk",
+    "/bulk",
+    "/operations/x/undo",
+    "/queues/scheduled/schedules/logins/run",
+)

@@ -1,0 +1,90 @@
+"""Every page is accessible, keeps within its width, and loads nothing that its policy forbids."""
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from playwright.async_api import Browser
+from tests.browser.conftest import IMAGES, VIEWER, Site, Tab, open_tab
+
+PAGES = ("/", "/queues/webhook", "/queues/ai?state=dead", "/queues/ai?state=inflight", "/queues/document")
+
+
+async def breaches(tab: Tab) -> list[str]:
+    """Give what axe finds on the page, a line for each element."""
+    results = await Axe().run(tab.page)
+    found: list[dict[str, Any]] = results.response["violations"]
+    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_on_any_page(browser: Browser, site: Site, scheme: Any) -> None:
+    async with open_tab(browser, site, color_scheme=scheme, bypass_csp=True) as tab:
+        for path in PAGES:
+            await tab.go(path)
+            await tab.live()
+            assert (path, await breaches(tab)) == (path, [])
+        await tab.go("/queues/nope")
+        assert await breaches(tab) == []
+
+
+@pytest.mark.parametrize("width", ["phone", "desk", "wide"])
+async def test_no_page_is_wider_than_its_window(browser: Browser, site: Site, width: str) -> None:
+    async with open_tab(browser, site, width=width) as tab:
+        for path in PAGES:
+            await tab.go(path)
+            await tab.live()
+            too_wide = await tab.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert (path, too_wide) == (path, 0)
+
+
+async def test_pictures_for_the_documentation(browser: Browser, site: Site) -> None:
+    wanted: tuple[tuple[str, str, Any, str], ...] = (
+        ("overview", "/", "light", "desk"),
+        ("overview-dark", "/", "dark", "desk"),
+        ("queue", "/queues/webhook?state=dead", "light", "desk"),
+        ("phone", "/", "light", "phone"),
+    )
+    for name, path, scheme, width in wanted:
+        async with open_tab(browser, site, width=width, color_scheme=scheme) as tab:
+            await tab.go(path)
+            await tab.live()
+            await tab.page.screenshot(path=IMAGES / f"dashboard-{name}.png", full_page=name != "queue")
+            assert (IMAGES / f"dashboard-{name}.png").stat().st_size > 10_000
+
+
+async def test_nothing_written_into_a_page_is_run_though_the_policy_would_stop_it(tab: Tab) -> None:
+    answer = await tab.page.goto(tab.site.address + "/")
+    assert answer is not None
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    html = await answer.text()
+    assert " style=" not in html
+    assert " onclick=" not in html
+
+
+async def test_colours_are_changed_without_a_script_and_kept(browser: Browser, site: Site) -> None:
+    async with open_tab(browser, site, java_script_enabled=False) as tab:
+        await tab.go("/queues/ai")
+        await tab.page.locator(".theme-form button").click()
+        assert tab.page.url.endswith("/queues/ai")
+        assert await tab.page.locator("html").get_attribute("data-theme") == "dark"
+        await tab.go("/")
+        assert await tab.page.locator("html").get_attribute("data-theme") == "dark"
+
+
+async def test_who_may_only_read_is_told_so_and_sees_no_button_that_changes_something(
+    browser: Browser, site: Site
+) -> None:
+    async with open_tab(browser, site, who=VIEWER) as tab:
+        await tab.go("/queues/webhook?state=dead")
+        assert await tab.page.locator(".viewer").inner_text() == "Vira read-only"
+        assert await tab.page.get_by_text("Pause…").count() == 0
+        assert await tab.page.locator("input[name=ids]").count() == 0
+        refused = await tab.page.request.post(
+            site.address + "/queues/webhook/pause", headers={**VIEWER, "Origin": site.address, "Accept": "text/html"}
+        )
+        assert refused.status == 403
+        assert "You may not do this" in await refused.text()
+        assert (await site.queues["webhook"].control.depths()).paused is False
