@@ -28,7 +28,8 @@ MOTO := .venv-moto/.complete
 $(MOTO): requirements/moto.txt
 	$(PYTHON) scripts/moto.py
 
-test: system $(MOTO)  ## every test, against real servers that the tests start
+test: system $(MOTO)  ## every test, against real servers that the tests start, and in a real browser
+	@$(V)/python scripts/system.py chromium promtool
 	$(V)/python -m pytest -n 2 -q tests --ignore=tests/chart --ignore=tests/cluster
 	$(V)/python -m pytest -q -p no:randomly --cov --cov-report=term:skip-covered tests/unit
 
@@ -42,6 +43,7 @@ check: $(SETUP)  ## lint, types, layers and unit tests
 	$(V)/mypy
 	$(V)/basedpyright
 	$(V)/python scripts/generate.py --check
+	$(V)/python -m scripts.dashboards --check
 	$(V)/python -m pytest -q tests/unit tests/architecture
 
 fmt: $(SETUP)  ## format the code
@@ -69,9 +71,11 @@ e2e: $(SETUP) $(if $(filter command,$(origin KUBECONFIG)),,cluster)  ## the end-
 
 generate: $(SETUP)  ## write again what is generated from the code
 	$(V)/python scripts/generate.py
+	$(V)/python -m scripts.dashboards
 
 verify: $(SETUP)  ## fail if something generated is out of date
 	$(V)/python scripts/generate.py --check
+	$(V)/python -m scripts.dashboards --check
 
 LOCK := $(V)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
   --python-version 3.11 --no-emit-package edworkers

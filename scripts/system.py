@@ -20,6 +20,7 @@ PACKAGES = {
     "pango": ("libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0"),
     "pg_dump": ("postgresql-client",),
     "postgres": ("postgresql",),
+    "promtool": ("prometheus",),
     "redis-cli": ("redis-tools",),
     "redis-server": ("redis-server",),
     "soffice": (

@@ -9,7 +9,7 @@ from tests.chart.helm import Manifest, kubectl, run, template
 from tests.chart.values_to_try import CASES
 
 # The test cluster has no Prometheus operator.
-FOREIGN = {"PodMonitor", "ServiceMonitor"}
+FOREIGN = {"PodMonitor", "PrometheusRule", "ServiceMonitor"}
 
 
 def dry_run(objects: list[Manifest]) -> tuple[int, str]:

@@ -93,6 +93,16 @@ CASES: dict[str, dict[str, Any]] = {
             "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
             "serviceMonitor": {"enabled": True},
         },
+        "monitoring": {
+            "runbookUrl": "https://wiki.example/runbooks",
+            "dashboards": {"enabled": True, "annotations": {"grafana_folder": "edworkers"}},
+            "rules": {
+                "enabled": True,
+                "labels": {"release": "prometheus"},
+                "alertLabels": {"team": "platform"},
+                "disabled": ["EdworkersRedisDown", "EdworkersRedisNearlyFull"],
+            },
+        },
         "pools": {
             "mine": {"enabled": True, "spec": {"queue": "mine", "handlers": "my.handlers", "image": "mine:1"}},
         },

@@ -1,0 +1,1 @@
+"""Grafana's dashboards, which `python -m scripts.dashboards` writes to charts/dashboards."""
