@@ -14,6 +14,7 @@ from edworkers.cli.demo.outputs.step import Proof, Step, prove
 from edworkers.cli.demo.show import Show
 from edworkers.cli.demo.world import World, demo_pools, make_world
 from edworkers.cli.local import stop_on_signals, unless_stopped
+from edworkers.cli.local_server import serve_here, write_pools
 from edworkers.ports import JobRecord
 
 _DEADLINE_SECONDS = 240.0
@@ -44,9 +45,17 @@ async def _run(jobs: int, show: Show, *, keep: bool, as_json: bool) -> int:
             sys.stdout.write(json.dumps(outcome.as_json(), indent=2) + "\n")
             sys.stdout.flush()
         if keep:
-            show.stays(world)
-            await stop.wait()
+            await _stay(world, show, stop)
     return 0 if outcome.is_well else 1
+
+
+async def _stay(world: World, show: Show, stop: asyncio.Event) -> None:
+    """Stay up with a dashboard, until stopped."""
+    pools = world.folder / "pools.yaml"
+    write_pools((world.folder / f"{queue}.yaml" for queue in world.queues), pools)
+    async with serve_here(world.env, pools) as address:
+        show.stays(world, address)
+        await stop.wait()
 
 
 class Demo:
@@ -82,7 +91,9 @@ class Demo:
         await self._until_over([main])
         seen = self._seen[main.name]
         self._show.answer(seen)
-        told = json.dumps([delivery.as_json() for delivery in seen.deliveries], indent=2)
+        # With the secret, which was made up for this demo, and the bytes that are signed: anybody can verify it again.
+        kept = [delivery.as_json() for delivery in seen.deliveries]
+        told = json.dumps({"secret": self._world.env["WEBHOOK_SECRET"], "deliveries": kept}, indent=2)
         (self._world.place.folder / "delivery.json").write_text(told + "\n", encoding="utf-8")
 
     async def _lost_runner(self) -> None:

@@ -150,9 +150,10 @@ class Show:
         for fault in outcome.faults():
             self._console.print(f"  - {fault}", style="red")
 
-    def stays(self, world: World) -> None:
+    def stays(self, world: World, dashboard: str) -> None:
         """Tell how to look around."""
-        self._console.print("\nEverything stays up until Ctrl-C. Look around from another terminal:")
+        self._console.print(f"\nEverything stays up until Ctrl-C. The dashboard: {dashboard}/", soft_wrap=True)
+        self._console.print("Look around from another terminal, too:")
         own = own_command()
         for words in ("queues", "result main", "dead list ai"):
             self._console.print(f"  REDIS_URL={world.redis.url} {own} {words}", soft_wrap=True)

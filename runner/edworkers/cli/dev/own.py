@@ -15,6 +15,22 @@ from edworkers.standins.redis import RedisServer
 FOLDER = Path(".edworkers")
 MAILS = FOLDER / "mails"
 STORAGE = FOLDER / "storage"
+POOLS = FOLDER / "pools.yaml"
+SAMPLE_TABLES = ("refresh_tokens", "password_reset_tokens", "sessions")
+_SAMPLES = b"""
+DO $$
+DECLARE name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['refresh_tokens', 'password_reset_tokens', 'sessions'] LOOP
+        CONTINUE WHEN to_regclass(name) IS NOT NULL;
+        EXECUTE format('CREATE TABLE %I (id bigint GENERATED ALWAYS AS IDENTITY, expires_at timestamptz)', name);
+        EXECUTE format('CREATE INDEX ON %I (expires_at)', name);
+        EXECUTE format('INSERT INTO %I (expires_at)'
+            ' SELECT now() + (n - 5) * interval ''1 day'' FROM generate_series(1, 9) n', name);
+    END LOOP;
+END $$
+"""
+"""Tables that hold tokens by custom, each with nine of them, of which four have expired."""
 _POSTGRES = FOLDER / "postgres"
 
 
@@ -55,7 +71,8 @@ async def own_redis(port: int) -> AsyncGenerator[RedisServer]:
 
 @asynccontextmanager
 async def own_postgres() -> AsyncGenerator[PostgresServer]:
-    """Serve a PostgreSQL, with edworkers' own tables in it. Raises SettingsError."""
+    """Serve a PostgreSQL, with edworkers' own tables in it, and tables to try tasks on. Raises SettingsError."""
+    from edworkers.adapters.postgres.connection import connect
     from edworkers.adapters.postgres.migrate import migrate
 
     if not keeps_database():
@@ -64,7 +81,10 @@ async def own_postgres() -> AsyncGenerator[PostgresServer]:
         _POSTGRES.mkdir(mode=0o700, exist_ok=True)
         place = _POSTGRES.resolve()
     async with postgres_standin.serve(folder=place) as server:
-        await migrate({"NEON_DATABASE_URL": server.url})
+        env = {"NEON_DATABASE_URL": server.url}
+        await migrate(env)
+        async with connect(env, application="edworkers dev") as connection:
+            await connection.execute(_SAMPLES)
         yield server
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edworkers import pools
 from edworkers.cli.local import HOST, STANDIN_KEY, check_packages, is_free, made_up_secret
+from edworkers.cli.local_server import find_faults as find_server_faults
 from edworkers.core.errors import SettingsError
 from edworkers.core.settings import PoolSpec
 from edworkers.handlers import registry
@@ -97,6 +98,8 @@ def plan_dev(
         faults.append("every pool is suspended by its manifest: there is nothing to run")
     pools = _make_pools([spec for spec, _ in running], completed, faults)
     check_packages(faults)
+    if server_faults := find_server_faults(completed):
+        raise SettingsError("nothing was started, for these settings can't be used:", server_faults)
     return Plan(
         served=tuple(Served(pool, path) for pool, (_, path) in zip(pools, running, strict=True)),
         suspended=tuple(spec.queue for spec, _ in found if spec.suspend),
@@ -166,7 +169,24 @@ def _make_pools(specs: Sequence[PoolSpec], env: Mapping[str, str], faults: list[
         return pools.make_pools(specs, env)
     except SettingsError as error:
         faults += error.faults
+        faults += _to_leave_out(specs, env)
         return []
+
+
+def _to_leave_out(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> list[str]:
+    """Say how to start without the queues that lack something, where there are others."""
+    lacking = [spec.queue for spec in specs if not _can_be_made(spec, env)]
+    if not lacking or len(lacking) == len(specs):
+        return []
+    return [f"or start without what lacks something: {' '.join(f'--without {queue}' for queue in lacking)}"]
+
+
+def _can_be_made(spec: PoolSpec, env: Mapping[str, str]) -> bool:
+    try:
+        pools.make_pools([spec], env)
+    except SettingsError:
+        return False
+    return True
 
 
 def _own_port(env: Mapping[str, str], port: int | None, faults: list[str]) -> int | None:

@@ -6,18 +6,20 @@ for webhooks. Where nothing is, a Redis of dev's own and stand-ins take its plac
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import TypeVar
 
 from edworkers.adapters.redis.address import redis_url
-from edworkers.cli.dev.own import MAILS, STORAGE, own_folder, own_postgres, own_redis
+from edworkers.cli.dev.own import MAILS, POOLS, STORAGE, own_folder, own_postgres, own_redis
 from edworkers.cli.dev.plan import MAILBOX_PORT, Plan
 from edworkers.cli.dev.show import Addresses, show_delivery, show_mail, show_start
-from edworkers.cli.local import cancel_on_signals, runner_command, runner_environment
+from edworkers.cli.local import HOST, cancel_on_signals, runner_command, runner_environment
+from edworkers.cli.local_server import choose_port, server_command, server_environment, write_pools
 from edworkers.cli.run import run_options
 from edworkers.cli.supervise import Program, Supervisor, reload_on_change
+from edworkers.standins.postgres import PostgresServer
 from edworkers.standins.redis import RedisServer
 from edworkers.telemetry import log
 
@@ -68,7 +70,24 @@ async def _serve_standins(plan: Plan, stack: AsyncExitStack, server: RedisServer
         gemini,
         inbox,
         mailbox=await _serve_mailbox(stack) if plan.has_mailbox else "",
-        database=(await stack.enter_async_context(own_postgres())).url if plan.has_own_database else "",
+        database=await _serve_database(stack) if plan.has_own_database else "",
+        server=f"http://{HOST}:{choose_port(plan.env)}",
+    )
+
+
+async def _serve_database(stack: AsyncExitStack) -> str:
+    server = await stack.enter_async_context(own_postgres())
+    stack.callback(asyncio.create_task(_database_lost(server)).cancel)
+    return server.url
+
+
+async def _database_lost(server: PostgresServer) -> None:
+    code = await server.ended()
+    log.error(
+        "database.ended",
+        code=code,
+        reason="dev's own PostgreSQL ended by itself",
+        then="jobs that need it are tried again; stop dev and start it anew",
     )
 
 
@@ -102,6 +121,24 @@ def _programs(plan: Plan, addresses: Addresses) -> list[Program]:
     # What was made up for a server that isn't started leads nowhere.
     set_up = {name: value for name, value in plan.env.items() if name not in stood_in or name not in plan.made_up}
     env = runner_environment(set_up, EDWORKERS_DRAIN_SECONDS=drain, **own, **asked)
+    server = Program("server", server_command(_port_of(addresses.server), _pools_file(plan)), server_environment(env))
+    return [server, *_runners(plan, env)]
+
+
+def _port_of(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+def _pools_file(plan: Plan) -> Path | None:
+    """Write for the server what the manifests say; None for the settings that are built in. Raises OSError."""
+    manifests = dict.fromkeys(served.manifest for served in plan.served if served.manifest is not None)
+    if not manifests:
+        return None
+    write_pools(manifests, POOLS)
+    return POOLS.absolute()
+
+
+def _runners(plan: Plan, env: Mapping[str, str]) -> list[Program]:
     return [
         Program(
             f"{served.pool.spec.queue}-{number}",

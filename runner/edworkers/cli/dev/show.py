@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from edworkers.adapters.redis.address import without_password
-from edworkers.cli.dev.own import FOLDER, MAILS, STORAGE, keeps_database
+from edworkers.cli.dev.own import FOLDER, MAILS, SAMPLE_TABLES, STORAGE, keeps_database
 from edworkers.cli.dev.plan import USUAL_PORT, Plan
 from edworkers.cli.local import own_command
 from edworkers.core.keys import QueueKeys
@@ -34,6 +34,7 @@ class Addresses:
     inbox: str = ""
     mailbox: str = ""
     database: str = ""
+    server: str = ""
 
 
 def show_start(plan: Plan, addresses: Addresses) -> None:
@@ -72,6 +73,7 @@ def limits(spec: PoolSpec) -> str:
 
 
 def _facts(plan: Plan, addresses: Addresses) -> Iterator[tuple[str, str]]:
+    yield "dashboard", f"{addresses.server}/, and the HTTP API at {addresses.server}/v1 (/docs tells of it)"
     yield "Redis", _redis_fact(plan, addresses)
     if plan.serves("ai"):
         yield "Gemini", _gemini_fact(plan, addresses)
@@ -135,7 +137,8 @@ def _database_fact(addresses: Addresses) -> str:
     kept = (
         f"is kept in {FOLDER}/postgres" if keeps_database() else "goes when dev ends, as PostgreSQL can't run as root"
     )
-    return f"started here, with edworkers' own tables; it {kept}\n{addresses.database}"
+    samples = f"its own tables, and {', '.join(SAMPLE_TABLES)} to try token-cleanup on"
+    return f"started here, with {samples}; it {kept}\n{addresses.database}"
 
 
 def _example(plan: Plan, addresses: Addresses) -> tuple[str, str] | None:
