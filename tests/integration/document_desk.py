@@ -32,6 +32,12 @@ class Job:
     async def progress(self, fraction: float, note: str = "") -> None:
         self.told.append((fraction, note))
 
+    async def emit(self, text: str) -> None:
+        raise AssertionError(f"the handler tells a text: {text}")
+
+    def log(self, message: str, level: str = "info") -> None:
+        raise AssertionError(f"the handler logs: {level} {message}")
+
 
 @dataclass
 class Desk:

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import redis
 
@@ -152,6 +152,30 @@ async def _progress(work: Work, context: JobContext, tell: Tell) -> Any:
     await asyncio.sleep(work.seconds)
 
 
+async def _emit(work: Work, context: JobContext, tell: Tell) -> Any:
+    for word in ("Once ", "upon é", " a time", ", half of a pair: \ud800"):
+        await context.emit(word)
+    tell("emitted")
+    await asyncio.sleep(work.seconds)
+
+
+async def _emit_much(_work: Work, context: JobContext, _tell: Tell) -> Any:
+    for letter in "abcd":
+        await context.emit(letter * 100_000)
+
+
+async def _log(_work: Work, context: JobContext, _tell: Tell) -> Any:
+    context.log("half of a pair: \ud800", "warning")
+    await context.progress(0.5)
+    for number in range(3):
+        context.log(f"line {number}")
+    context.log("x" * 1000, "debug")
+
+
+async def _wrong_level(_work: Work, context: JobContext, _tell: Tell) -> Any:
+    context.log("x", cast("Any", "loud"))
+
+
 async def _wrong_progress(_work: Work, context: JobContext, _tell: Tell) -> Any:
     await context.progress(2)
 
@@ -215,6 +239,10 @@ _WAYS: dict[str, Callable[[Work, JobContext, Tell], Awaitable[Any]]] = {
     "system_exit": _system_exit,
     "cancel_itself": _cancel_itself,
     "progress": _progress,
+    "emit": _emit,
+    "emit_much": _emit_much,
+    "log": _log,
+    "wrong_level": _wrong_level,
     "wrong_progress": _wrong_progress,
     "return": _return,
     "close_for_ever": _close_for_ever,

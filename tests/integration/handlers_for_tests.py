@@ -37,6 +37,7 @@ class Work(JobData):
         "follow_up",
         "progress",
         "endless_progress",
+        "emit",
         "wrong_outcome",
         "surrogate",
         "ask_service",
@@ -123,6 +124,11 @@ async def _endless_progress(_work: Work, context: JobContext) -> Any:
         await context.progress(0.5, "still")
 
 
+async def _emit(_work: Work, context: JobContext) -> Any:
+    await context.emit("Once upon ")
+    await context.emit("a time")
+
+
 async def _wrong_outcome(_work: Work, _context: JobContext) -> Any:
     nothing: Any = None
     return Deferred(nothing, "no number")
@@ -154,6 +160,7 @@ _WAYS: dict[str, Callable[[Work, JobContext], Awaitable[Any]]] = {
     "follow_up": _follow_up,
     "progress": _progress,
     "endless_progress": _endless_progress,
+    "emit": _emit,
     "wrong_outcome": _wrong_outcome,
     "surrogate": _surrogate,
     "ask_service": _ask_service,

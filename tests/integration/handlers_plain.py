@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from edworkers.core.outcome import Done, FollowUp
 from edworkers.core.settings import PoolSpec
@@ -58,8 +58,19 @@ def _too_far(_data: Work, job: PlainJob) -> None:
     job.progress(1.5)
 
 
+def _log(_data: Work, job: PlainJob) -> None:
+    job.log("it begins")
+    job.log("it ends", "warning")
+
+
+def _wrong_level(_data: Work, job: PlainJob) -> None:
+    job.log("x", cast("Any", "loud"))
+
+
 def _succeed(_data: Work, job: PlainJob) -> dict[str, Any]:
     job.progress(0.5, "half")
+    job.emit("Once upon ")
+    job.emit("a time")
     names = ("id", "queue", "type", "attempt", "max_attempts", "receipt", "traceparent")
     return {name: getattr(job, name) for name in names} | {"left": job.seconds_left, "over": job.is_over}
 
@@ -69,9 +80,11 @@ _WAYS: dict[str, Callable[[Work, PlainJob], Any]] = {
     "exit": _exit,
     "follow_up": _follow_up,
     "interrupt": _interrupt,
+    "log": _log,
     "look": _look,
     "meet": _meet,
     "stop_iteration": _stop_iteration,
+    "wrong_level": _wrong_level,
     "succeed": _succeed,
     "too_far": _too_far,
 }

@@ -33,6 +33,12 @@ class Job:
     async def progress(self, fraction: float, note: str = "") -> None:
         raise AssertionError(f"the handler tells of progress: {fraction} {note}")
 
+    async def emit(self, text: str) -> None:
+        raise AssertionError(f"the handler tells a text: {text}")
+
+    def log(self, message: str, level: str = "info") -> None:
+        raise AssertionError(f"the handler logs: {level} {message}")
+
 
 @dataclass
 class Mailer:

@@ -15,10 +15,12 @@ import redis.asyncio
 from pydantic_core import to_json
 
 from edworkers.adapters.redis.control import RedisControl
+from edworkers.adapters.redis.record_fields import read_history
 from edworkers.core.errors import QueueUnavailableError
 from edworkers.core.lifecycle import State
 from edworkers.core.settings import Retention
 from edworkers.ports import Depths, JobRecord
+from edworkers.ports.browse import JobHistory
 
 HERE = Path(__file__).parent
 LOOK_SECONDS = 0.02
@@ -186,6 +188,9 @@ class Queue:
         found = await self.control.find(job_id)
         assert found is not None, f"no record of {job_id}"
         return found
+
+    async def history(self, job_id: str) -> JobHistory:
+        return read_history(await self.client.hgetall(self.key(f"job:{job_id}")))
 
     async def becomes(self, job_id: str, state: State) -> JobRecord:
         async def look() -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from standardwebhooks import Webhook
 from tests.integration.command_line import CommandLine
 
 from edworkers.cli.demo.cases import Case, Ending, make_scenario
@@ -58,7 +59,8 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         (*COMMAND, "--json", "--jobs", "3"), env=environment(folder, **others), cwd=folder, stdout=PIPE, check=False
     )
     document: dict[str, Any] = json.loads(ran.stdout)
-    return {**document, "code": ran.returncode, "left": left_in(folder)}
+    kept = json.loads(next((folder / ".edworkers" / "demo").rglob("delivery.json")).read_text(encoding="utf-8"))
+    return {**document, "code": ran.returncode, "left": left_in(folder), "kept": kept}
 
 
 def found(summary: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -79,6 +81,16 @@ def test_the_main_job_is_answered_and_its_webhook_is_signed(summary: dict[str, A
     assert summary["webhook"]["verified"]
     assert summary["webhook"]["json"]["type"] == "ai.completed"
     assert summary["webhook"]["json"]["data"]["text"] == summary["answer"]
+
+
+def test_the_delivery_that_is_kept_can_be_verified_again_by_anybody(summary: dict[str, Any]) -> None:
+    [delivery] = summary["kept"]["deliveries"]
+    webhook = Webhook(summary["kept"]["secret"])
+    said = {name: delivery["headers"][name] for name in ("webhook-id", "webhook-timestamp")}
+    moment = datetime.fromtimestamp(int(said["webhook-timestamp"]), UTC)
+    signature = webhook.sign(said["webhook-id"], moment, delivery["body"])
+    assert signature in delivery["headers"]["webhook-signature"].split()
+    assert json.loads(delivery["body"]) == delivery["json"]
 
 
 def test_what_fails_is_tried_again_put_off_or_buried(summary: dict[str, Any]) -> None:

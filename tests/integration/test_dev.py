@@ -123,7 +123,7 @@ async def test_it_says_what_runs_and_what_is_stood_in_for(devs: Devs) -> None:
     await dev.says("Ctrl-C")
     said = "\n".join(dev.said)
     assert "ai        3 at once in each of 2 processes, 30 s for each, 2 attempts; at most 60 a minute, 1,333" in said
-    assert "webhook   10 at once in each of 2 processes, 15 s for each, 5 attempts; no limit" in said
+    assert "webhook   50 at once in each of 2 processes, 15 s for each, 5 attempts; no limit" in said
     assert "GEMINI_API_KEY is not set: a stand-in answers at http://127.0.0.1:" in said
     assert "WEBHOOK_SECRET is not set: signed with one made up for this session" in said
 
@@ -210,6 +210,37 @@ async def test_its_redis_lost_it_stops_and_says_so(devs: Devs) -> None:
     assert code == 1
     assert "dev's own Redis ended by itself" in said
     assert alive(processes) == []
+
+
+async def test_its_database_lost_it_says_so_and_goes_on(devs: Devs) -> None:
+    others = [word for queue in ("document", "email", "ai") for word in ("--without", queue)]
+    dev = await devs.start("--port", str(free_port()), *others)
+    await dev.says("runner.started")
+    await dev.says("runner.started")
+    # Its own processes, and not those of connections: the one of which the others are children.
+    servers = [process for process in dev.children() if process.name() == "postgres"]
+    [server] = [process for process in servers if process.ppid() not in {each.pid for each in servers}]
+    server.kill()
+    assert "dev's own PostgreSQL ended by itself" in await dev.says("database.ended")
+    dev.process.terminate()
+    code, _ = await dev.ended()
+    assert code == 0
+
+
+async def test_the_first_example_of_scheduled_work_does_something(devs: Devs, tmp_path: Path) -> None:
+    others = [word for queue in ("document", "email", "ai", "webhook") for word in ("--without", queue)]
+    dev = await devs.start("--port", str(free_port()), *others)
+    shell = CommandLine(tmp_path, await dev.says("redis://"))
+    for deleted in (12, 0):
+        ran = await shell.run("enqueue", "scheduled", "--type", "token-cleanup", "{}", "--wait", "--json")
+        assert (ran.code, json.loads(ran.out)["result"]["deleted"]) == (0, deleted)
+
+
+async def test_what_lacks_something_can_be_left_out_and_it_says_how(devs: Devs) -> None:
+    code, said = await (await devs.start("--port", str(free_port()), EDWORKERS_SOFFICE="/nowhere/soffice")).ended()
+    assert code == 2
+    assert "EDWORKERS_SOFFICE: there is no program /nowhere/soffice: apt-get install" in said
+    assert "or start without what lacks something: --without document" in said
 
 
 async def test_a_second_one_in_the_same_folder_is_refused(devs: Devs) -> None:

@@ -253,6 +253,24 @@ async def test_a_template_fills_in_subject_html_and_text(mailbox: Mailbox, maile
     assert "https://school.example/?a=1&b=2" in text.get_content()
 
 
+async def test_a_variable_of_a_kind_that_a_template_cannot_use_is_buried_with_its_name_and_kind(
+    mailbox: Mailbox, mailer: Mailer
+) -> None:
+    failed = await mailer.send_in_vain(template="digest", variables={"name": "Ada", "items": 7})
+    assert (failed.kind, failed.retryable) == ("template", False)
+    assert failed.message == "digest/subject.txt, line 1: object of type 'int' has no len() (items is a number)"
+    assert mailbox.mails == []
+
+
+async def test_a_file_of_text_may_say_how_its_letters_are_written(mailbox: Mailbox, mailer: Mailer) -> None:
+    content = base64.b64encode("größe".encode()).decode()
+    kind = "text/csv; charset=utf-8"
+    await mailer.send_well(attachments=[{"content": content, "filename": "a.csv", "contentType": kind}])
+    [file] = strictly(mailbox.mails[0]).iter_attachments()
+    assert (file["content-type"].content_type, file["content-type"].params["charset"]) == ("text/csv", "utf-8")
+    assert file.get_content() == "größe"
+
+
 async def test_a_variable_that_is_missing_is_buried_with_its_name_and_the_line(
     mailbox: Mailbox, mailer: Mailer
 ) -> None:

@@ -286,6 +286,32 @@ async def test_a_stream_without_text_is_one_event(gemini: AsyncClient, directive
     assert chunk.text is None
 
 
+async def test_a_fault_that_comes_then_comes_after_the_first_piece(gemini: AsyncClient) -> None:
+    begun, ended = await ask_streamed(gemini, "[[then finish SAFETY]]")
+    assert begun.text
+    assert first(begun).finish_reason is None
+    assert first(ended).finish_reason == types.FinishReason.SAFETY
+
+
+async def test_a_stream_may_end_without_a_reason(gemini: AsyncClient) -> None:
+    [chunk] = await ask_streamed(gemini, "[[then empty times 1]]")
+    assert first(chunk).finish_reason is None
+    assert len(await ask_streamed(gemini, "[[then empty times 1]]")) > 1
+
+
+async def test_an_answer_in_one_piece_is_a_fault_that_comes_then_as_a_whole(gemini: AsyncClient) -> None:
+    with pytest.raises(errors.ServerError):
+        await ask(gemini, "[[then status 500]]")
+
+
+async def test_the_other_pieces_may_come_later(gemini: AsyncClient) -> None:
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    chunks = await ask_streamed(gemini, "[[then slow 0.2s]]")
+    assert clock() - started >= 0.2
+    assert first(chunks[-1]).finish_reason == types.FinishReason.STOP
+
+
 async def test_a_slow_answer_comes_after_its_time(gemini: AsyncClient) -> None:
     clock = asyncio.get_running_loop().time
     started = clock()

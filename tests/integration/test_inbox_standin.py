@@ -50,6 +50,7 @@ async def test_a_signed_delivery_is_taken_and_verified(inbox: InboxStandin, http
     assert delivery.verified
     assert (delivery.path, delivery.json, delivery.status) == ("/hooks/answers", {"answer": 42}, 204)
     assert delivery.headers["webhook-id"] == "msg_1"
+    assert delivery.as_json()["body"] == '{"answer": 42}'
     assert before <= delivery.at <= datetime.now(UTC)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.integration.isolated import begun, fails, isolated
-from tests.integration.processes import Programs, Queue
+from tests.integration.processes import Programs, Queue, eventually
 
 from edworkers.core.lifecycle import State
 
@@ -57,10 +57,55 @@ async def test_progress_is_told_while_the_job_runs(programs: Programs, queue: Qu
     assert not runner.text
 
 
+async def test_a_text_is_told_while_the_job_runs(programs: Programs, queue: Queue) -> None:
+    await isolated(programs)
+    await queue.push({"id": "a", "data": {"do": "emit"}})
+    await begun(queue)
+    assert await queue.told() == [["emitted"]]
+    await eventually(lambda: _reads(queue, "Once upon é a time, half of a pair: ?"))
+    assert (await queue.record("a")).state is State.INFLIGHT
+
+
+async def test_a_text_is_whole_when_the_job_is_done_and_no_longer_than_is_kept(
+    programs: Programs, queue: Queue
+) -> None:
+    await isolated(programs)
+    await queue.push({"id": "a", "data": {"do": "emit_much"}})
+    await queue.becomes("a", State.DONE)
+    assert await _reads(queue, "".join(letter * 100_000 for letter in "abc")[: 256 * 1024])
+
+
+async def _reads(queue: Queue, text: str) -> bool:
+    entries = await queue.client.xrange(queue.key("text:a"))
+    return b"".join(fields[b"t"] for _, fields in entries).decode() == text
+
+
 async def test_progress_that_is_none_is_the_handlers_failure(programs: Programs, queue: Queue) -> None:
     await isolated(programs, job={"maxAttempts": 1})
     await queue.push({"id": "a", "data": {"do": "wrong_progress"}})
     assert await fails(queue, "a") == ("ValueError", "progress is a fraction from 0 to 1, not 2")
+
+
+async def test_what_it_logs_is_kept_and_is_told_by_its_runner(programs: Programs, queue: Queue) -> None:
+    runner = await isolated(programs)
+    await queue.push({"id": "a", "data": {"do": "log"}})
+    await queue.becomes("a", State.DONE)
+    logs = (await queue.history("a")).logs
+    assert [(line.level, line.message) for line in logs] == [
+        ("warning", "half of a pair: \\ud800"),
+        *(("info", f"line {number}") for number in range(3)),
+        ("debug", "x" * 499 + "…"),
+    ]
+    (line,) = await runner.says("job.log", message="line 0")
+    assert (line["job"], line["queue"], line["attempt"], line["level"]) == ("a", "work", 1, "info")
+    assert not runner.text
+
+
+async def test_a_level_that_is_none_is_the_handlers_failure(programs: Programs, queue: Queue) -> None:
+    await isolated(programs, job={"maxAttempts": 1})
+    await queue.push({"id": "a", "data": {"do": "wrong_level"}})
+    said = "a log's level is one of debug, info, warning, error, not 'loud'"
+    assert await fails(queue, "a") == ("ValueError", said)
 
 
 @pytest.mark.parametrize(

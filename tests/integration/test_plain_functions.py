@@ -37,6 +37,18 @@ async def test_it_is_told_all_that_a_coroutine_is_told(programs: Programs, queue
         "over": False,
     }
     assert record.progress == {"fraction": 0.5, "note": "half"}
+    pieces = await queue.client.xrange(queue.key("text:a"))
+    assert b"".join(fields[b"t"] for _, fields in pieces) == b"Once upon a time"
+
+
+@pytest.mark.parametrize("kind", [None, "isolated"])
+async def test_what_it_logs_is_kept(programs: Programs, queue: Queue, kind: str | None) -> None:
+    runner = await plain(programs)
+    await queue.push({"id": "a", "type": kind, "data": {"do": "log"}})
+    await queue.becomes("a", State.DONE)
+    logs = (await queue.history("a")).logs
+    assert [(line.level, line.message) for line in logs] == [("info", "it begins"), ("warning", "it ends")]
+    await runner.says("job.log", job="a", message="it ends", level="warning")
 
 
 async def test_as_many_run_at_once_as_there_are_slots(programs: Programs, queue: Queue) -> None:
@@ -58,6 +70,7 @@ async def test_a_callable_of_any_kind_will_do(programs: Programs, queue: Queue, 
         ("stop_iteration", "RuntimeError", "the handler raised StopIteration"),
         ("interrupt", "RuntimeError", "the handler raised KeyboardInterrupt"),
         ("exit", "SystemExit", "3"),
+        ("wrong_level", "ValueError", "a log's level is one of debug, info, warning, error, not 'loud'"),
         ("too_far", "ValueError", "progress is a fraction from 0 to 1, not 1.5"),
     ],
 )

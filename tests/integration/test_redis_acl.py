@@ -11,8 +11,14 @@ from tests.integration.command_line import MESSAGE, CommandLine
 from tests.integration.processes import Programs, Queue, eventually
 
 from edworkers.adapters.redis.acl import users
+from edworkers.adapters.redis.books import RedisBooks
+from edworkers.adapters.redis.browse import RedisBrowser
+from edworkers.adapters.redis.control import RedisControl
 from edworkers.core.lifecycle import State
+from edworkers.core.settings import Retention
 from edworkers.ports import Enqueue
+from edworkers.ports.books import BulkOperation, Deed, Sample
+from edworkers.ports.browse import Wanted
 from edworkers.standins.redis import RedisServer
 
 PASSWORD = "CHANGE-ME"  # as it is printed
@@ -105,11 +111,13 @@ async def test_a_runner_can_do_all_its_work(
         {"id": "plain", "group": "a", "data": {}},
         {"id": "next", "group": "b", "data": {"do": "follow_up"}},
         {"id": "progress", "data": {"do": "progress"}},
+        {"id": "emit", "data": {"do": "emit"}},
         {"id": "later", "delay": 0.1, "uniqueKey": "k", "data": {}},
         b"no JSON",
     )
-    for job_id in ("plain", "next", "progress", "later"):
+    for job_id in ("plain", "next", "progress", "emit", "later"):
         await queue.becomes(job_id, State.DONE)
+    assert await queue.client.xlen(queue.key("text:emit"))
     await queue.push({"id": "long", "group": "a", "data": {"do": "sleep", "seconds": 600}})
     await queue.becomes("long", State.INFLIGHT)
     await queue.control.cancel("long")
@@ -189,6 +197,57 @@ async def test_a_user_of_one_queue_sees_it_and_is_told_which_it_may_not_see(
     assert (await shell.run("queues", "webhook", stdin=b"", **env)).code == 0
 
 
+async def _look_at_everything(client: Any, queue: str) -> None:
+    browser = RedisBrowser(client, queue)
+    for state in State:
+        await browser.page(state, None, 10)
+        await browser.search(state, Wanted(text="x"), None, 10)
+    for job_id in ("a", "waits", "nobody"):
+        await browser.detail(job_id)
+    await browser.failures(10)
+    books = RedisBooks(client)
+    await books.series(queue, 0, 2**41)
+    await books.deeds(None, 10)
+    await books.operations(10)
+    await books.operation("o")
+
+
+@pytest.mark.parametrize("words", [(), ("--queue", "webhook")], ids=["of all queues", "of one queue"])
+async def test_a_dashboard_may_look_at_all_that_a_server_shows(
+    shell: CommandLine, guarded: Guarded, words: tuple[str, ...]
+) -> None:
+    await _make_dead(shell, guarded, "a")
+    await _make_users(shell, guarded.admin, *words)
+    await RedisBooks(guarded.admin).add_sample("webhook", Sample(2**40, *[1] * 11))
+    await guarded.admin.zadd("edworkers:{webhook}:fair", {"g\0000000000000001\0{}": 0})
+    await _look_at_everything(guarded.client("dashboard"), "webhook")
+    assert await guarded.refused() == []
+
+
+@pytest.mark.parametrize("words", [(), ("--queue", "webhook")], ids=["of all queues", "of one queue"])
+async def test_a_server_can_do_all_its_work(shell: CommandLine, guarded: Guarded, words: tuple[str, ...]) -> None:
+    await _make_dead(shell, guarded, "a", "b")
+    await _make_users(shell, guarded.admin, *words)
+    client = guarded.client("server")
+    control = RedisControl(client, "webhook", Retention())
+    now = (await guarded.admin.time())[0] * 1000
+    assert await control.enqueue(
+        [Enqueue("c", b"{}"), Enqueue("d", b"{}", due=now + 600_000), Enqueue("k", b"{}", "k")]
+    )
+    assert [await control.replay("a"), await control.drop("b"), await control.cancel("d")] == [True, True, "cancelled"]
+    assert [await control.cancel("c"), await control.pause(paused=True), await control.pause(paused=False)] == [
+        *("requested", True, True)
+    ]
+    books = RedisBooks(client)
+    await books.add_sample("webhook", Sample(now, *[1] * 11))
+    await books.note(Deed(now, "who", "replay", "webhook", "a"))
+    operation = BulkOperation("o", "webhook", "drop", "dead", {}, "who", now, now, "waiting", 1)
+    assert [await books.save(operation), await books.take_turn("o", "s", 1000)] == [True, True]
+    assert [await books.once("k", b"v", 60), await books.count("k", 60)] == [None, 1]
+    await _look_at_everything(client, "webhook")
+    assert await guarded.refused() == []
+
+
 async def _make_dead(shell: CommandLine, guarded: Guarded, *job_ids: str) -> None:
     from tests.integration.command_line import Jobs
 
@@ -239,7 +298,18 @@ TOO_MUCH: dict[str, list[tuple[str, ...]]] = {
         *(("UNLINK", PENDING), ("INFO",), ("PUBLISH", "edworkers:{work}:events", "resume")),
     ],
     "keda": [("LPOP", PENDING), ("LRANGE", PENDING, "0", "-1"), ("LPUSH", PENDING, "a"), ("HGETALL", JOB)],
-    "dashboard": [("LPUSH", PENDING, "a"), ("DEL", PENDING), ("HSET", JOB, "a", "b"), ("LPOP", PENDING)],
+    "dashboard": [
+        *(("LPUSH", PENDING, "a"), ("DEL", PENDING), ("HSET", JOB, "a", "b"), ("LPOP", PENDING)),
+        *(("SET", "edworkers:{server}:once:a", "b"), ("XADD", "edworkers:{server}:deeds", "*", "d", "[]")),
+    ],
+    "server": [
+        *(("LRANGE", "elsewhere", "0", "-1"), ("PUBLISH", "elsewhere", "a"), ("UNLINK", PENDING), ("INFO",)),
+        *(
+            ("RPOP", PENDING),
+            ("BLMOVE", PENDING, PENDING, "LEFT", "LEFT", "1"),
+            ("SUBSCRIBE", "edworkers:{work}:events"),
+        ),
+    ],
     "keeper": [("BLMOVE", PENDING, PENDING, "LEFT", "LEFT", "1"), ("SUBSCRIBE", "elsewhere")],
     "runner": [("ZREVRANGE", "elsewhere", "0", "-1"), ("PUBLISH", "elsewhere", "a")],
     "admin": [],

@@ -123,7 +123,7 @@ async def test_metrics_count_what_happened(programs: Programs, queue: Queue) -> 
     assert await _metric(runner, "edworkers_jobs_settled", queue="work", verb="bury") == 1
     assert await _metric(runner, "edworkers_jobs_running", queue="work") == 0
     assert await _metric(runner, "edworkers_lease_losses", queue="work") == 0
-    assert await _metric(runner, "edworkers_attempt_seconds_count", queue="work") == 3
+    assert await _metric(runner, "edworkers_attempt_duration_seconds_count", queue="work") == 3
     assert await _metric(runner, "edworkers_queue_latency_seconds_count", queue="work") == 1
 
 

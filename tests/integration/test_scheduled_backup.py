@@ -128,6 +128,15 @@ async def test_a_backup_restored_has_every_row_sequence_index_and_view(
     assert (result["bytes"], result["sha256"]) == (len(dump), hashlib.sha256(dump).hexdigest())
 
 
+async def test_the_rows_of_a_table_that_was_never_analysed_are_not_known(
+    postgres_url: str, database: Connection, storage_folder: StorageFolder
+) -> None:
+    await database.execute("CREATE TABLE fresh (id int)")
+    await done(postgres_url, storage_folder)
+    manifest = json.loads(next(storage_folder.path.rglob("*.json")).read_text())
+    assert {"schema": "public", "name": "fresh", "rowsEstimate": None} in manifest["tables"]
+
+
 async def test_a_backup_in_s3_is_the_same_and_has_its_manifest_beside_it(
     postgres_url: str, database: Connection, s3: S3Server
 ) -> None:

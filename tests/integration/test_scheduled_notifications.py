@@ -87,6 +87,41 @@ async def test_each_user_gets_one_mail_for_all_that_waits(migrated_url: str, dat
     assert outcome.result == {"mails": 2, "notifications": 3, "goesOn": False}
 
 
+async def test_a_user_whose_address_cannot_be_right_is_marked_failed_and_the_others_are_mailed(
+    migrated_url: str, database: Connection
+) -> None:
+    await notify(database, "ada", "one")
+    await notify(database, "bo", "two", "three", email="not an address")
+    outcome = await done(migrated_url)
+    assert [mail["to"] for mail in mails(outcome)] == [["ada@school.example"]]
+    assert outcome.result == {"mails": 1, "notifications": 1, "goesOn": False, "usersFailed": 1}
+    assert await done(migrated_url, attempt=2) == outcome
+    assert await finish(migrated_url, outcome) == 1
+    query = "SELECT failure, sent_at FROM edworkers.notifications WHERE user_id = 'bo'"
+    failed = await (await database.execute(query)).fetchall()
+    assert {sent for _, sent in failed} == {None}
+    assert {failure.partition(" such")[0] for failure, _ in failed} == {"email: must be one address"}
+    await database.execute(
+        "UPDATE edworkers.notifications SET email = 'bo@school.example', batch_id = NULL, failure = NULL"
+        " WHERE user_id = 'bo'"
+    )
+    again = await done(migrated_url, id="batch-2")
+    assert await finish(migrated_url, again) == 2
+
+
+async def test_a_batch_of_nobody_who_can_be_mailed_makes_no_mail(migrated_url: str, database: Connection) -> None:
+    await notify(database, "bo", "two", email="bo@nowhere")
+    outcome = await done(migrated_url)
+    assert outcome.follow_ups == ()
+    assert outcome.result == {"mails": 0, "notifications": 0, "goesOn": False, "usersFailed": 1}
+
+
+async def test_a_name_may_be_null(migrated_url: str, database: Connection) -> None:
+    await notify(database, "ada", "one", name=None)
+    [mail] = mails(await done(migrated_url, {"template": "digest"}))
+    assert mail["variables"]["name"] == "ada"
+
+
 async def test_the_mails_are_jobs_that_the_queue_email_takes(migrated_url: str, database: Connection) -> None:
     await notify(database, "ada", "Quiz\r\nBcc: eve@evil.example", body="\x07bell\u2028")
     [handler] = EMAIL.handlers
@@ -202,7 +237,8 @@ async def test_nothing_that_waits_is_no_mail_and_no_mark(migrated_url: str) -> N
 
 async def test_the_largest_batch_fits_into_its_jobs(migrated_url: str, database: Connection) -> None:
     for filling in ("&", "\U0001f600", "\x01"):
-        await notify(database, f"user{filling!r}", *([filling * 200] * 50), body=filling * 2000)
+        told = {"email": "ada@school.example", "body": filling * 2000}
+        await notify(database, f"user{filling!r}", *([filling * 200] * 50), **told)
     outcome = await done(migrated_url, {"notificationsPerMail": 50})
     assert len(mails(outcome)) == 3
     for look in ({"template": "digest"},):

@@ -125,7 +125,8 @@ async def test_the_files_are_mailed_by_a_job_that_the_queue_email_takes(
     assert (follow.queue, follow.data["to"], follow.data["subject"]) == ("email", mail["to"], "Logins by day")
     files = outcome.result["files"]
     assert [attachment["url"] for attachment in follow.data["attachments"]] == [file["url"] for file in files]
-    assert [each["contentType"] for each in follow.data["attachments"]] == ["text/csv", "application/pdf"]
+    kinds = [each["contentType"] for each in follow.data["attachments"]]
+    assert kinds == ["text/csv; charset=utf-8", "application/pdf"]
 
 
 async def test_a_report_can_write_nothing(postgres_url: str, reports: Path, storage_folder: StorageFolder) -> None:
@@ -139,6 +140,18 @@ async def test_a_report_can_write_nothing(postgres_url: str, reports: Path, stor
         postgres_url, reports, storage_folder, {"report": "evil", "parameters": {}}
     )
     assert [path for path in storage_folder.path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("query", ["DELETE FROM logins", "SELECT nothing FROM logins", "SELECT 1 / 0", "SELEC 1"])
+async def test_a_query_that_cannot_be_run_is_told_with_its_file_and_what_it_has_to_be(
+    postgres_url: str, reports: Path, storage_folder: StorageFolder, query: str
+) -> None:
+    (reports / "wrong.sql").write_text(query)
+    outcome = await make(postgres_url, reports, storage_folder, {"report": "wrong", "parameters": {}})
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, outcome.retryable) == ("report", False)
+    assert outcome.message.startswith("the report wrong can't be made: ")
+    assert "correct wrong.sql in REPORTS_FOLDER, which has to be only one SELECT" in outcome.message
 
 
 async def test_a_query_that_takes_too_long_is_ended_by_the_server(

@@ -1,6 +1,7 @@
 """`token-cleanup` on a real PostgreSQL."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -92,7 +93,7 @@ async def test_the_usual_tables_are_cleaned_as_far_as_they_exist(postgres_url: s
     ]
 
 
-async def test_the_setting_names_tables_and_the_job_goes_before_it(postgres_url: str, database: Connection) -> None:
+async def test_the_setting_names_tables_and_the_job_chooses_among_them(postgres_url: str, database: Connection) -> None:
     await database.execute('CREATE SCHEMA "Auth Data"')
     await database.execute(
         'CREATE TABLE "Auth Data"."Odd;Name" ("the key" uuid PRIMARY KEY DEFAULT gen_random_uuid(), "Ends" timestamp)'
@@ -103,12 +104,48 @@ async def test_the_setting_names_tables_and_the_job_goes_before_it(postgres_url:
     )
     await make_tokens(database, "invites", expired=1)
     odd = '{"table": "Auth Data.Odd;Name", "expiresColumn": "Ends", "idColumn": "the key"}'
+    setting = f'[{odd}, {{"table": "invites"}}]'
     result = await done(postgres_url, env={"TOKEN_TABLES": f"[{odd}]"})
     [told] = result["tables"]
     assert (told["table"], told["deleted"]) == ("Auth Data.Odd;Name", 1)
     assert told["advice"].endswith('CREATE INDEX CONCURRENTLY ON "Auth Data"."Odd;Name" ("Ends")')
-    named = await done(postgres_url, {"tables": [{"table": "invites"}]}, env={"TOKEN_TABLES": f"[{odd}]"})
-    assert [table["table"] for table in named["tables"]] == ["public.invites"]
+    for tables in ([{"table": "invites"}], ["invites"], [{"table": "invites", "expiresColumn": "expires_at"}]):
+        named = await done(postgres_url, {"tables": tables}, env={"TOKEN_TABLES": setting})
+        assert [table["table"] for table in named["tables"]] == ["public.invites"]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"table": "users", "expiresColumn": "created_at"},
+        {"table": "users"},
+        {"table": "refresh_tokens", "expiresColumn": "created_at"},
+        {"table": "public.refresh_tokens"},
+        {"table": "refresh_tokens", "idColumn": "id"},
+    ],
+)
+async def test_a_job_can_clean_no_table_and_by_no_column_that_is_not_allowed(
+    postgres_url: str, database: Connection, table: dict[str, str]
+) -> None:
+    await make_tokens(database, expired=3)
+    await database.execute("ALTER TABLE refresh_tokens ADD created_at timestamptz DEFAULT now() - interval '1 day'")
+    await database.execute("CREATE TABLE users (created_at timestamptz, expires_at timestamptz)")
+    await database.execute("INSERT INTO users SELECT now() - interval '1 day', now() - interval '1 day'")
+    message = await refusal(postgres_url, {"tables": ["sessions", table]})
+    assert "allowed are refresh_tokens (by expires_at), password_reset_tokens (by expires_at), sessions" in message
+    assert f'To allow it, put {{"table": "{table["table"]}", ' in message
+    assert (await count(database, "users"), await count(database)) == (1, 3)
+
+
+async def test_a_table_of_edworkers_that_the_search_path_finds_is_never_cleaned(
+    postgres_url: str, database: Connection
+) -> None:
+    await database.execute("CREATE SCHEMA edworkers")
+    await make_tokens(database, "edworkers.sessions", expired=2)
+    [name] = await (await database.execute("SELECT current_database()")).fetchone() or [""]
+    await database.execute(f'ALTER DATABASE "{name}" SET search_path = edworkers, public')
+    assert "edworkers.sessions is a table of edworkers" in await refusal(postgres_url, {"tables": ["sessions"]})
+    assert await count(database, "edworkers.sessions") == 2
 
 
 async def test_a_column_that_is_not_unique_as_key_deletes_no_token_that_is_valid(
@@ -118,7 +155,8 @@ async def test_a_column_that_is_not_unique_as_key_deletes_no_token_that_is_valid
     await database.execute(
         "INSERT INTO sessions VALUES (1, now() - interval '1 day'), (1, now() + interval '1 day'), (2, 'infinity')"
     )
-    result = await done(postgres_url, {"tables": [{"table": "sessions", "idColumn": "user_id"}]})
+    env = {"TOKEN_TABLES": '[{"table": "sessions", "idColumn": "user_id"}]'}
+    result = await done(postgres_url, env=env)
     assert (result["deleted"], await count(database, "sessions")) == (1, 2)
 
 
@@ -183,7 +221,8 @@ async def test_a_partitioned_table_needs_its_key(postgres_url: str, database: Co
         )
     await database.execute("INSERT INTO sessions SELECT n, now() - interval '1 day' FROM generate_series(1, 9) n")
     assert "public.sessions is partitioned: give its key as idColumn" in await refusal(postgres_url)
-    assert (await done(postgres_url, {"tables": [{"table": "sessions", "idColumn": "id"}]}))["deleted"] == 9
+    env = {"TOKEN_TABLES": '[{"table": "sessions", "idColumn": "id"}]'}
+    assert (await done(postgres_url, env=env))["deleted"] == 9
 
 
 @pytest.mark.parametrize(
@@ -206,14 +245,15 @@ async def test_a_table_that_cannot_be_cleaned_is_buried_with_what_to_do_and_none
     await make_tokens(database, expired=1)
     await make_tokens(database, "sessions", expired=1)
     await database.execute("CREATE VIEW valid_tokens AS SELECT * FROM refresh_tokens")
-    assert why in await refusal(postgres_url, {"tables": [{"table": "sessions"}, table]})
+    env = {"TOKEN_TABLES": json.dumps([{"table": "sessions"}, table])}
+    assert why in await refusal(postgres_url, env=env)
     assert await count(database, "sessions") == 1
 
 
 async def test_without_any_of_the_usual_tables_the_job_says_what_to_set(postgres_url: str) -> None:
     message = await refusal(postgres_url)
-    assert "there is no table refresh_tokens, password_reset_tokens, sessions" in message
-    assert message.endswith("TOKEN_TABLES")
+    assert message.startswith("none of refresh_tokens, password_reset_tokens, sessions exists in the database")
+    assert "name your tables in TOKEN_TABLES" in message
 
 
 async def test_a_user_without_the_right_to_delete_is_told_so(postgres_url: str, database: Connection) -> None:
@@ -259,6 +299,9 @@ async def test_a_database_that_is_away_is_tried_again() -> None:
         ({"tables": [{"table": 'a"b'}]}, "data.tables.0.table: must be a table's name, or schema.table"),
         ({"tables": [{"table": "a.b.c"}]}, "data.tables.0.table: must be a table's name, or schema.table"),
         ({"tables": [{"table": "a"}, {"table": "a"}]}, "data.tables: the same table is there twice"),
+        ({"tables": ["edworkers.jobs"]}, "data.tables.0.table: must be no table of edworkers"),
+        ({"tables": ["pg_class"]}, "data.tables.0.table: must be no table of edworkers"),
+        ({"tables": ["information_schema.x"]}, "data.tables.0.table: must be no table of edworkers"),
         ({"batchSize": 0}, "data.batchSize: Input should be greater than or equal to 1"),
         ({"graceSeconds": -1}, "data.graceSeconds: Input should be greater than or equal to 0"),
     ],
@@ -275,6 +318,7 @@ async def test_data_that_is_wrong_is_buried_with_its_fault(data: dict[str, Any],
     [
         ("refresh_tokens", "TOKEN_TABLES: Invalid JSON"),
         ('[{"table": "a", "column": "b"}]', "TOKEN_TABLES: 0.column: Extra inputs are not permitted"),
+        ('[{"table": "Edworkers.jobs"}]', "TOKEN_TABLES: 0.table: must be no table of edworkers"),
         ("[]", "TOKEN_TABLES: List should have at least 1 item"),
     ],
 )

@@ -11,6 +11,7 @@ from tests.integration.processes import Program, Programs, Queue, eventually
 from tests.integration.webhook_receivers import ENV, receiving, saying
 
 from edworkers.core.lifecycle import State
+from edworkers.handlers.webhook.deliver import MODULE
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 DOWN = b"HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\ndown"
@@ -71,6 +72,28 @@ async def test_a_slow_endpoint_with_two_hundred_jobs_ahead_holds_up_nobody(progr
         await eventually(queue.is_empty)
     assert (await queue.depths()).totals["ack"] == 220
     assert gate.most == 5
+
+
+async def test_nine_endpoints_that_answer_nothing_hold_up_nobody_with_the_slots_that_come_with_it(
+    programs: Programs, queue: Queue
+) -> None:
+    gates = [Gate() for _ in range(9)]
+    groups = MODULE.pool.groups
+    assert groups is not None
+    async with AsyncExitStack() as stack:
+        slow = [await stack.enter_async_context(receiving(gate.answer)) for gate in gates]
+        other = await stack.enter_async_context(receiving(saying(OK)))
+        await queue.push(*(event(f"slow-{at}-{n}", f"{each.url}/") for n in range(20) for at, each in enumerate(slow)))
+        spec = {"concurrency": MODULE.pool.concurrency, "groups": groups.model_dump(by_alias=True)}
+        await start(programs, **spec)
+        for gate in gates:
+            await eventually(gate.is_full)
+        await queue.push(*(event(f"other-{n}", f"{other.url}/{n}") for n in range(20)))
+        await all_done(queue, *(f"other-{n}" for n in range(20)))
+        assert [gate.waiting for gate in gates] == [5] * 9
+        for gate in gates:
+            gate.opened.set()
+        await eventually(queue.is_empty)
 
 
 async def test_an_endpoint_that_does_not_answer_at_all_opens_its_circuit_and_nobody_elses(

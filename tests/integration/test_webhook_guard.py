@@ -12,7 +12,7 @@ import pytest
 from tests.integration.webhook_receivers import ENV, Receiver, Sender, receiving, saying, sending
 
 from edworkers.adapters.guarded_http import make_client
-from edworkers.adapters.guarded_http.addresses import Address
+from edworkers.adapters.guarded_http.addresses import Address, parse_networks
 from edworkers.adapters.guarded_http.backend import GuardedBackend
 from edworkers.adapters.guarded_http.race import first_to_connect
 from edworkers.adapters.guarded_http.resolve import SystemResolver
@@ -62,6 +62,14 @@ async def test_a_refused_address_is_buried_with_what_to_do(receiver: Receiver) -
         " add its network to WEBHOOK_ALLOWED_NETWORKS, such as 127.0.0.1/32; then replay the job"
     )
     assert receiver.connections == 0
+
+
+async def test_the_network_that_is_advised_for_a_link_local_address_is_one() -> None:
+    async with fenced() as sender:
+        failed = await sender.send_in_vain("http://[fe80::1%25eth0]/")
+    assert "such as fe80::1/128;" in failed.message
+    networks, faults = parse_networks("fe80::1/128")
+    assert (len(networks), faults) == (1, [])
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ _LOOKS_LIKE_A_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 _WORDS_OF_GEMINI = ("handlers/ai/answer.py", "handlers/ai/errors.py", "standins/gemini.py")
 _NOT_OURS = {
     "KEY_VALUES_MISMATCH",
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
     "LC_ALL",
     "NO_PROXY",
     "PGCONNECT_TIMEOUT",

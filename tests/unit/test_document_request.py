@@ -50,7 +50,9 @@ def test_there_is_one_source_or_a_list_of_them(changes: dict[str, Any]) -> None:
 
 
 def test_several_sources_become_pdf_only() -> None:
-    assert faults(source=None, sources=[SOURCE, SOURCE], to="txt") == ("sources: several are only put together to pdf",)
+    assert faults(source=None, sources=[SOURCE, SOURCE], to="txt") == (
+        "to: must be pdf, for several sources are only put together to pdf",
+    )
     several = DocumentData.model_validate({"sources": [SOURCE, "s3://a-b/c"], "to": "pdf", "destination": SOURCE})
     assert several.all_sources == (SOURCE, "s3://a-b/c")
 
@@ -79,8 +81,8 @@ def test_pages_are_numbered_with_four_digits_at_least() -> None:
 def test_options_that_change_nothing_are_refused_all_at_once() -> None:
     options = {"pages": "1", "compress": True, "width": 100}
     told = (
-        "options.pages: only for pdf and png, not for html; "
-        "options.compress: only for pdf, not for html; options.width: only for png, not for html"
+        "options: pages is only for pdf and png, not for html; "
+        "compress is only for pdf, not for html; width is only for png, not for html"
     )
     assert faults(to="html", options=options) == (told,)
     assert DocumentData.model_validate({**WHOLE, "to": "html", "options": {"compress": False}})

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edworkers.handlers.email.addresses import Address, is_one_line, parse_address
 from edworkers.handlers.email.headers import address_header, raw_header, text_header
 from edworkers.handlers.email.message import message_id
+from edworkers.handlers.mail_addresses import Address, is_one_line, parse_address
 
 visible = st.text(
     st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Cn", "Co"]), min_size=1, max_size=120

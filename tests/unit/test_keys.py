@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edworkers.core.keys import QUEUE_NAME, LimiterKeys, QueueKeys
+from edworkers.core.keys import QUEUE_NAME, LimiterKeys, QueueKeys, ServerKeys
 
 
 def names_of(kind: type) -> Iterator[str]:
@@ -20,8 +20,10 @@ QUEUE_KEYS = [
     "delayed",
     "entries",
     "events",
+    "failures",
     "fair",
     "fairness",
+    "fingerprints",
     "finished",
     "gate",
     "grouped",
@@ -67,6 +69,22 @@ def test_all_keys_of_a_queue_lie_in_one_slot_of_a_cluster_and_are_distinct(job_i
 def test_queues_share_no_key() -> None:
     ai, webhook = ({getattr(QueueKeys(queue), name) for name in QUEUE_KEYS} for queue in ("ai", "webhook"))
     assert not ai & webhook
+
+
+def test_the_text_of_a_job_has_its_id_in_its_key() -> None:
+    assert QueueKeys("ai").text("a") == "edworkers:{ai}:text:a"
+
+
+def test_what_servers_share_lies_in_one_slot_and_is_no_key_of_a_queue_that_has_this_name() -> None:
+    keys = ServerKeys()
+    every = [
+        *(keys.deeds, keys.operations, keys.operation("o"), keys.turn("o"), keys.series("ai", 10), keys.once("k")),
+        keys.count("k"),
+    ]
+    names = [key.removeprefix("edworkers:{server}:") for key in every]
+    assert names == ["deeds", "operations", "operation:o", "turn:o", "series:ai:10", "once:k", "count:k"]
+    queue = QueueKeys("server")
+    assert not set(every) & {*(getattr(queue, name) for name in QUEUE_KEYS), queue.job("o"), queue.text("o")}
 
 
 def test_a_limiter_has_a_tag_of_its_own_that_no_queue_can_have() -> None:

@@ -1,6 +1,10 @@
 """No secret and nobody's data gets into logs and the ledger, whichever way it is written."""
 
 import json
+import re
+import secrets
+import string
+import uuid
 from typing import Any
 
 import pytest
@@ -10,6 +14,7 @@ from hypothesis import strategies as st
 from edworkers.core.luhn import is_card_number
 from edworkers.core.redact import Redactor, names_in
 from edworkers.core.redact_text import redact_text
+from edworkers.core.redact_url import is_token
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow+hidden+\nmore\n-----END RSA PRIVATE KEY-----"
@@ -32,6 +37,16 @@ SECRETS = {
     "a password in JSON in a string": ('{\\"password\\": \\"hunter2\\"}', "hunter2"),
     "a signed query": ("https://x.example/a?X-Amz-Signature=0123abcd&b=1", "0123abcd"),
     "a token in a query": ("https://x.example/a?access_token=0123abcd", "0123abcd"),
+    "a key in a query": ("http://127.0.0.1:9900/bin?token=URLSECRET99&api_key=KEYSECRET88", "SECRET"),
+    "a code in a query": ("https://f.example/api/hook?code=hunter2hunter2&b=1", "hunter2"),
+    "a webhook of Slack": ("https://hooks.slack.com/services/T01/B02/sEcReT", "sEcReT"),
+    "a workflow of Slack": ("https://hooks.slack.com/triggers/T01/22/sEcReT", "sEcReT"),
+    "a webhook of Discord": ("https://discord.com/api/webhooks/1234/s3cr_et-w0rd", "w0rd"),
+    "a webhook of Teams": ("https://x.webhook.office.com/webhookb2/1-2@3-4/IncomingWebhook/5abc/6-7", "5abc"),
+    "a bot of Telegram": ("https://api.telegram.org/bot123:s3cr_et/sendMessage", "s3cr"),
+    "a hook of Zapier": ("https://hooks.zapier.com/hooks/catch/123/s3cret/", "s3cret"),
+    "a token in a path": ("https://x.example/hooks/q7Rt2LmX9vBn4KsWz81D/in", "q7Rt2"),
+    "a token in a query of any name": ("https://x.example/?h=q7Rt2LmX9vBn4KsWz81D", "q7Rt2"),
     "a key of a payment service": ("sk_live_4eC39HqLyjWDarjtT1zdp7dc", "HqLyjWDarj"),
     "a token of a forge": ("ghp_16C7e42F292c6912E7710c838347Ae178B4a", "292c6912"),
 }
@@ -41,6 +56,9 @@ PLAIN = [
     "HTTP 503 from https://school.example/hooks",
     "max_tokens: 300, used 1764000000123 ms",
     "the token is unknown to the service",
+    "https://x.example/files/0f8fad5b-d9cb-469f-a165-70867728950e/01J9Z3K4E5F6A7B8C9D0E1F2G3",
+    "https://x.example/9e107d9d372bb6826bd81d3542a419d6/The-Quick-Brown-Fox-Of-2026/MyLongDocumentName2026Final",
+    "https://hooks.slack.com/docs and https://x.example/?page=12&sort=name&code=404",
     "job 01j9z3k4e5f6a7b8c9d0 at 2026-11-25T04:35:44.123Z",
 ]
 TEXTS = st.text(max_size=60)
@@ -94,7 +112,7 @@ def test_what_is_cut_off_hides_no_half_of_a_secret() -> None:
     "name",
     [
         *("password", "newPassword", "PASSWORD_HASH", "api-key", "X-Api-Key", "accessToken", "Authorization", "cookie"),
-        *("Set-Cookie", "clientSecret", "sessionId", "credentials", "email", "userEmail", "phoneNumber", "to", "bcc"),
+        *("Set-Cookie", "clientSecret", "sessionId", "credentials", "email", "userEmail", "phoneNumber"),
         *("firstName", "dateOfBirth", "iban", "cardNumber", "cvc", "webhook-signature", "ipAddress"),
     ],
 )
@@ -163,3 +181,49 @@ def test_names_beyond_those_that_are_remembered_are_judged_all_the_same() -> Non
 def test_a_text_is_gone_through_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edworkers.core.redact_text._MOST_ROUNDS", 1)
     assert redact_text("password=v4lue") == "password=[redacted]"
+
+
+@pytest.mark.parametrize("name", ["to", "cc", "BCC", "replyTo"])
+@pytest.mark.parametrize("value", ["ada@home.example", ["Ada <ada@home.example>", "x"], "+49 170 123", "491701234567"])
+def test_a_receiver_loses_its_value_where_it_looks_like_an_address(name: str, value: object) -> None:
+    assert Redactor().redact({name: value}) == {name: "[redacted]"}
+
+
+@pytest.mark.parametrize("value", ["pdf", ["pdf", "png"], 17, {"queue": "ai"}, "2026-01-01T00:00"])
+def test_a_field_called_to_that_is_nobodys_address_keeps_its_value(value: object) -> None:
+    assert Redactor().redact({"to": value}) == {"to": value}
+
+
+@given(st.uuids(), st.integers(0, 2**32))
+def test_ids_of_the_usual_kinds_are_no_tokens(some: uuid.UUID, number: int) -> None:
+    ulid = "01J9Z3K4E5" + f"{number:016X}"
+    for name in (str(some), some.hex, str(some).upper(), ulid, ulid.lower(), f"essay-{number}-of-class-5b"):
+        assert redact_text(f"https://x.example/jobs/{name}/result") == f"https://x.example/jobs/{name}/result"
+
+
+def test_nearly_every_random_token_of_thirty_signs_is_known() -> None:
+    signs = string.ascii_letters + string.digits
+    made = ["".join(secrets.choice(signs) for _ in range(30)) for _ in range(500)]
+    assert sum(map(is_token, made)) > 450
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        "http://127.0.0.1:9900/bin410?token=URLSECRET99&api_key=KEYSECRET88",
+        "http://user:URLSECRET99@127.0.0.1:9900/",
+        "SECRET@home.example",
+        f"https://x.example/{'a' * 300}?token=SECRET",
+    ],
+)
+def test_a_group_is_shown_without_secrets_and_told_apart_from_others(group: str) -> None:
+    shown = Redactor().group(group)
+    assert "SECRET" not in shown
+    assert len(shown) <= 200
+    assert re.fullmatch(r".* #[0-9a-f]{8}", shown)
+    assert shown == Redactor().group(group) != Redactor().group(group.replace("SECRET", "ANOTHER"))
+
+
+@pytest.mark.parametrize("group", ["school-1", "https://school.example/hooks", "u1"])
+def test_a_group_without_secrets_is_shown_as_it_is(group: str) -> None:
+    assert Redactor().group(group) == group

@@ -11,8 +11,15 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.attempts import AnAttempt
 
-from edworkers.core.errors import NotStoredError, StorageRefusedError, StorageUnavailableError
+from edworkers.core.errors import (
+    DatabaseUnavailableError,
+    NotStoredError,
+    StorageRefusedError,
+    StorageUnavailableError,
+)
+from edworkers.core.outcome import Failed
 from edworkers.handlers.scheduled.backup_names import DUMP, MANIFEST, Backup, find_backups, stem_of, to_prune
 from edworkers.handlers.scheduled.failures import failure_of
 from edworkers.handlers.scheduled.report_cells import csv_rows, safe_cell, text_of
@@ -106,11 +113,23 @@ def test_each_kind_of_value_has_its_text(value: Any, text: str) -> None:
     ],
 )
 def test_what_passes_is_tried_again_and_what_stays_is_buried(error: Exception, retryable: bool) -> None:  # noqa: FBT001
-    failed = failure_of(error)
+    failed = failure_of(error, AnAttempt())
     assert failed is not None
     assert failed.retryable is retryable
 
 
+@pytest.mark.parametrize(
+    "error",
+    [StorageUnavailableError("x"), DatabaseUnavailableError("x"), psycopg.errors.AdminShutdown("x"), psycopg.Error("x")],
+)
+def test_a_service_that_is_away_is_waited_for(error: Exception) -> None:
+    failed = failure_of(error, AnAttempt(attempt=2))
+    assert failed is not None
+    assert failed.after_seconds is not None
+    assert failed.after_seconds > 1500
+    assert failure_of(psycopg.errors.DeadlockDetected("x"), AnAttempt(attempt=2)) == Failed("database", "x")
+
+
 def test_an_error_of_nobodys_is_left_to_the_runner() -> None:
     rows: Sequence[int] = ()
-    assert failure_of(KeyError(rows)) is None
+    assert failure_of(KeyError(rows), AnAttempt()) is None

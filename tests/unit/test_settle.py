@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from edworkers.core.fingerprint import fingerprint
 from edworkers.core.job import Entry, Job, Malformed, decode
 from edworkers.core.outcome import Cancelled, Deferred, Done, Failed, FollowUp, Outcome, Rejected, Released
 from edworkers.core.returned import fits
@@ -164,7 +165,15 @@ PLAIN = Settlement("r1", "j1", "o1", verb="", attempts=0, begun=0)
             Defer(1.5, "busy", close_gate=True),
             PLAIN._replace(verb="defer", delay_ms=1500, gate_ms=1500, body=b'{"kind":"deferred","message":"busy"}'),
         ),
-        (Bury({"message": "m"}), PLAIN._replace(verb="bury", body=b'{"message":"m"}')),
+        (
+            Bury({"message": "m"}),
+            PLAIN._replace(
+                verb="bury",
+                body=b'{"message":"m"}',
+                fingerprint=fingerprint({"message": "m"}),
+                cause=b'{"kind":"","message":"m"}',
+            ),
+        ),
         (Cancel(), PLAIN._replace(verb="cancel")),
         (Release(), PLAIN._replace(verb="release")),
         (Duplicate(), PLAIN._replace(verb="duplicate")),
@@ -288,3 +297,35 @@ def test_two_parents_with_long_ids_have_follow_ups_with_different_ids() -> None:
 def test_a_second_writing_differs_in_nothing() -> None:
     verdict = Ack({"text": "42"}, (FollowUp("webhook", {"a": 1}),))
     assert settle(verdict) == settle(verdict)
+
+
+# What tells the cause of a burial, and what its handler logged.
+
+
+def test_a_burial_carries_the_fingerprint_and_what_is_shown_of_its_cause() -> None:
+    one, other = (
+        settle(Bury({"kind": "boom", "message": f"no user {number}", "traceback": "t" * 1000})) for number in (1, 22)
+    )
+    assert one.fingerprint == other.fingerprint
+    assert len(one.fingerprint) == 12
+    assert json.loads(other.cause) == {"kind": "boom", "message": "no user 22"}
+
+
+@pytest.mark.parametrize("verdict", [Ack(1), Retry(1, {"kind": "x", "message": "m"}), Defer(1, "r"), Cancel()])
+def test_nothing_else_has_a_fingerprint(verdict: Verdict) -> None:
+    made = settle(verdict)
+    assert (made.fingerprint, made.cause) == ("", b"")
+
+
+def test_a_cause_of_half_a_surrogate_pair_can_be_kept() -> None:
+    assert json.loads(settle(Bury({"kind": "x", "message": "\ud800"})).cause)["message"] == "\\ud800"
+
+
+def test_what_was_logged_goes_with_whatever_became_of_the_job() -> None:
+    assert settle(Release(), logs=b"[1]").logs == b"[1]"
+
+
+def test_a_follow_up_job_names_its_parent() -> None:
+    made = settle(Ack(None, (FollowUp("webhook", {"url": "u"}),)))
+    envelope = json.loads(made.follow_ups[0].partition(b"\n")[2])
+    assert (envelope["source"], envelope["parentid"]) == ("edworkers/ai", "j1")

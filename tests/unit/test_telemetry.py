@@ -38,7 +38,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def settled(verdict: Verdict, job_id: str = "j1") -> None:
-    tell_settled(VERBS[type(verdict)], "ai", job_id, verdict, attempt=2, seconds=1.23456)
+    tell_settled(VERBS[type(verdict)], job_id, verdict, queue="ai", attempt=2, seconds=1.23456)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,18 @@ async def test_what_a_handler_reports_is_kept_in_its_order() -> None:
     assert reports == [(0.1, ""), (0.9, "nearly")]
 
 
+async def test_what_a_handler_emits_is_kept_as_those_who_follow_the_job_get_it() -> None:
+    async def work(_data: Note, job: JobContext) -> None:
+        await job.emit("Once ")
+        await asyncio.sleep(10)
+        for word in ("upon ", "a ", "time"):
+            await job.emit(word)
+
+    emitted: list[str] = []
+    await run_job(a_module(work), {}, emitted=emitted)
+    assert emitted == ["Once ", "upon a time"]
+
+
 async def test_a_handler_that_takes_too_long_is_timed_out_in_no_time() -> None:
     left: list[float] = []
 

@@ -60,6 +60,19 @@ async def test_what_is_pushed_is_done_as_in_production(workers: Workers) -> None
     assert workers.record("a").state is State.DONE
 
 
+async def test_a_text_that_a_job_writes_is_that_of_its_latest_attempt(workers: Workers) -> None:
+    async def work(data: Note, job: JobContext) -> object:
+        await job.emit(f"{data.text} {job.attempt}")
+        return Failed("broken", "it broke") if job.attempt == 1 else None
+
+    workers.serve(a_module(work))
+    workers.push("work", job("a", "attempt"))
+    await workers.drain()
+    assert workers.text("a") == "attempt 2"
+    await workers.advance(3601)
+    assert workers.text("a") is None
+
+
 async def test_a_drained_queue_has_nothing_left_and_no_runner_up(workers: Workers) -> None:
     opened: list[str] = []
     workers.serve(a_module(nothing, opened=opened), env={"NAME": "ada"})

@@ -39,13 +39,15 @@ def test_the_numbers_of_the_page_are_those_of_the_queue() -> None:
     assert job.max_attempts == 5
     waits = [job.backoff.initial_seconds * job.backoff.factor**number for number in range(4)]
     assert "five times in all, after {:g}, {:g}, {:g} and {:g} seconds".format(*waits) in PAGE
+    assert job.backoff.max_seconds >= waits[-1]
+    assert f"{MODULE.pool.concurrency} slots" in PAGE
     assert f"the first {KEPT_BYTES // 1024} KiB are kept" in PAGE
 
 
 def test_every_variable_of_the_page_is_in_the_example_of_settings() -> None:
     named = set(re.findall(r"\bWEBHOOK_[A-Z_]+[A-Z]\b", PAGE)) - {"WEBHOOK_SECRET_SCHOOL"}
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    assert len(named) == 5
+    assert len(named) == 6
     assert [name for name in sorted(named) if f"\n{name}=" not in example] == []
 
 

@@ -90,9 +90,9 @@ def _shown(filled: Any, form: str | None) -> str:
 
 
 def _message(filled: Any) -> str:
-    from edworkers.handlers.email.addresses import parse_address
     from edworkers.handlers.email.message import Content, write_message
     from edworkers.handlers.email.request import EmailData
+    from edworkers.handlers.mail_addresses import parse_address
 
     data = EmailData.model_validate({"to": _RECEIVER, "subject": filled.subject, "text": "."})
     message = write_message(

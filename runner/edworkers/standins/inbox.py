@@ -45,7 +45,7 @@ class Delivery:
     """One POST that arrived.
 
     `headers` have names in lower case; `json` is the parsed body, None when it was no JSON; `verified` tells whether
-    the signature is good; `status` is what is answered; `at` is in UTC.
+    the signature is good; `status` is what is answered; `at` is in UTC; `body` is what the signature is of.
     """
 
     path: str
@@ -54,6 +54,7 @@ class Delivery:
     verified: bool
     status: int
     at: datetime
+    body: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Give all fields as JSON values, the time in ISO 8601."""
@@ -64,6 +65,7 @@ class Delivery:
             "verified": self.verified,
             "status": self.status,
             "at": self.at.isoformat(),
+            "body": self.body,
         }
 
 
@@ -130,6 +132,7 @@ class InboxStandin:
             verified=self._verifies(headers, body),
             status=self._status(path, headers.get("webhook-id", "")),
             at=datetime.now(UTC),
+            body=body.decode(errors="backslashreplace"),
         )
 
     def _verifies(self, headers: dict[str, str], body: bytes) -> bool:

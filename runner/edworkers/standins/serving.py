@@ -51,8 +51,13 @@ class DroppedConnection(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - nothing is sent
         """Answer, as Starlette asks of a response: by not answering."""
-        scope["state"][_CONNECTION].close()
+        hang_up(scope)
         await _until_disconnected(receive)
+
+
+def hang_up(scope: Scope) -> None:
+    """Close the connection of a request. Works only for applications that `serving` serves."""
+    scope["state"][_CONNECTION].close()
 
 
 def parsed(body: bytes) -> Any:

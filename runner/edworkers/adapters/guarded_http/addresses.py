@@ -82,6 +82,11 @@ def plain(address: Address) -> Address:
     return address if mapped is None else mapped
 
 
+def network_of(address: Address) -> Network:
+    """Give the network that has only this address; a link-local one's zone isn't part of it."""
+    return IPv4Network(int(address)) if isinstance(address, IPv4Address) else IPv6Network(int(address))
+
+
 def _forms(address: Address) -> Iterator[Address]:
     form = plain(address)
     yield form

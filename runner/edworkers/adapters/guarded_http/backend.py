@@ -10,7 +10,7 @@ from typing import Any
 
 import httpcore2
 
-from edworkers.adapters.guarded_http.addresses import Address, Network, plain, refusal
+from edworkers.adapters.guarded_http.addresses import Address, Network, network_of, plain, refusal
 from edworkers.adapters.guarded_http.race import first_to_connect, in_turn
 from edworkers.adapters.guarded_http.resolve import Resolve
 from edworkers.adapters.guarded_http.stream import Stream
@@ -69,7 +69,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
             leads = host if str(to) == host else f"{host} leads to {to}, which"
             raise AddressRefusedError(
                 f"{leads} is {kind}: nothing is sent but to the internet; where this address is meant,"
-                f" add its network to {self._variable}, such as {to}/{to.max_prefixlen}"
+                f" add its network to {self._variable}, such as {network_of(to)}"
             )
 
     async def sleep(self, seconds: float) -> None:

@@ -42,8 +42,8 @@ _ERROR_COLUMNS = 9
 
 def job_rows(finished: Sequence[Finished], letters: Sequence[DeadLetter], redactor: Redactor) -> list[list[Any]]:
     """Write the columns of `JOBS`."""
-    rows = [(*_job(job), None, None) for job in finished]
-    rows += [(*_job(letter.job), *_kind_and_message(letter, redactor)) for letter in letters]
+    rows = [(*_job(job, redactor), None, None) for job in finished]
+    rows += [(*_job(letter.job, redactor), *_kind_and_message(letter, redactor)) for letter in letters]
     return _columns(rows, _JOB_COLUMNS)
 
 
@@ -56,11 +56,12 @@ def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:
     return [[row[index] for row in rows] for index in range(count)]
 
 
-def _job(job: Finished) -> tuple[Any, ...]:
+def _job(job: Finished, redactor: Redactor) -> tuple[Any, ...]:
+    group = None if job.group is None else redactor.group(job.group)
     times = (_time(job.queued_at), _time(job.started_at))
     return (
         *(_storable(job.queue), _storable(job.id), job.outcome, job.finished_at, _text(job.type)),
-        *(job.attempts, *times, job.seconds, _text(job.group)),
+        *(job.attempts, *times, job.seconds, _text(group)),
     )
 
 

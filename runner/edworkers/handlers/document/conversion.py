@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,13 +46,15 @@ class Conversion:
     async def run(self) -> dict[str, Any]:
         """Fetch, convert and store; gives what the result says of it. Raises EdworkersError of many kinds."""
         sources = await self._fetch_all()
-        produced = [await self._produce(number, source, len(sources)) for number, source in enumerate(sources, start=1)]
+        producer = Producer(self.env, self.folder, self.limits, self.job)
+        produced = [await self._produce(producer, number, sources) for number in range(1, len(sources) + 1)]
         await self.job.progress(_CONVERTED, f"making {self.data.to}")
         is_pdf = all(source.kind is Kind.PDF for source in sources)
         made = await asyncio.to_thread(finish, self.data, produced, self.folder, self.limits, is_pdf=is_pdf)
         await self.job.progress(_MADE, "storing the result")
         kinds = ", ".join(dict.fromkeys(source.kind.value for source in sources))
-        return {"kind": kinds, "pages": made.pages, **await self._store(made)}
+        missing = {"missing": producer.missing} if producer.missing else {}
+        return {"kind": kinds, "pages": made.pages, **await self._store(made), **missing}
 
     async def _fetch_all(self) -> list[Source]:
         fetcher = Fetcher(self.store, self.env, self.limits)
@@ -69,10 +71,10 @@ class Conversion:
             found.append(Source(path, kind, name_of(url)))
         return found
 
-    async def _produce(self, number: int, source: Source, count: int) -> Path:
+    async def _produce(self, producer: Producer, number: int, sources: Sequence[Source]) -> Path:
+        source, count = sources[number - 1], len(sources)
         done = _FETCHED + (_CONVERTED - _FETCHED) * (number - 1) / count
         await self.job.progress(done, f"converting {_which(number, count)} from {source.kind}")
-        producer = Producer(self.env, self.folder, self.limits)
         with _about(number, count):
             return await producer.produce(source.path, source.kind, route_of(source.kind, self.data.to), source.name)
 

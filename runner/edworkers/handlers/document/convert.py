@@ -22,8 +22,9 @@ from edworkers.core.errors import (
 )
 from edworkers.core.outcome import Failed, Outcome
 from edworkers.core.settings import Autoscaling, JobPolicy, PoolSpec
+from edworkers.handlers.away import until_back
 from edworkers.handlers.document.conversion import Conversion
-from edworkers.handlers.document.errors import UnusableDocumentError
+from edworkers.handlers.document.errors import NotLaidOutError, UnusableDocumentError
 from edworkers.handlers.document.fetch import SourceError
 from edworkers.handlers.document.limits import Limits
 from edworkers.handlers.document.request import DocumentData
@@ -32,6 +33,7 @@ from edworkers.handlers.document.workspace import workspace
 from edworkers.ports import Handle, Handler, HandlerModule, JobContext
 
 MEMORY_BYTES = 1024**3
+_WHAT_TO_DO = "split it, or raise job.memory"
 PRELOAD = ("httpx2", "obstore", "pikepdf", "pypdfium2", "PIL.Image")
 
 POOL = PoolSpec(
@@ -57,12 +59,14 @@ class Converter:
         try:
             with workspace(work_folder(self.env)) as folder:
                 result = await Conversion(self.env, self.store, self.limits, data, job, folder).run()
+        except MemoryError:
+            return Failed("document", f"it needs more memory than is allowed: {_WHAT_TO_DO}", retryable=False)
         except EdworkersError as error:
-            return _failure_of(error)
+            return _failure_of(error, job)
         return {**result, "seconds": round(time.monotonic() - began, 3)}
 
 
-def _failure_of(error: EdworkersError) -> Outcome:
+def _failure_of(error: EdworkersError, job: JobContext) -> Outcome:
     match error:
         case UnusableDocumentError():
             return Failed("document", error.reason, retryable=False)
@@ -73,7 +77,9 @@ def _failure_of(error: EdworkersError) -> Outcome:
         case NotStoredError() | StorageRefusedError():
             return Failed("storage", str(error), retryable=False)
         case StorageUnavailableError():
-            return Failed("storage", str(error))
+            return Failed("storage", str(error), after_seconds=until_back(job))
+        case NotLaidOutError():
+            return Failed("weasyprint", str(error))
         case libreoffice.NotConvertedError():
             return Failed("libreoffice", str(error))
         case _:

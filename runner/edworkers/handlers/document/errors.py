@@ -9,3 +9,7 @@ class UnusableDocumentError(EdworkersError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class NotLaidOutError(EdworkersError):
+    """HTML or Markdown that wasn't laid out for a reason that may pass."""

@@ -3,7 +3,7 @@
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from edworkers.handlers.data import JobData
 from edworkers.handlers.document.conversions import Target
@@ -75,32 +75,43 @@ class DocumentData(JobData):
     options: Options = Options()
 
     @model_validator(mode="after")
-    def _check_together(self) -> "DocumentData":
-        faults = [*self._faults_of_sources(), *self._faults_of_destination(), *self._faults_of_options()]
-        if faults:
-            raise ValueError("; ".join(faults))
+    def _check_sources(self) -> "DocumentData":
+        if (self.source is None) == (self.sources is None):
+            raise ValueError("give source, or sources for several, and not both")
         return self
 
-    def _faults_of_sources(self) -> list[str]:
-        if (self.source is None) == (self.sources is None):
-            return ["give source, or sources for several, and not both"]
-        return ["sources: several are only put together to pdf"] if self.sources and self.to != "pdf" else []
+    # Each at its field, so that the fault names it.
+    @field_validator("to")
+    @classmethod
+    def _check_to(cls, to: Target, others: ValidationInfo) -> Target:
+        if others.data.get("sources") and to != "pdf":
+            raise ValueError("must be pdf, for several sources are only put together to pdf")
+        return to
 
-    def _faults_of_destination(self) -> list[str]:
-        has_place = self.destination.endswith("/") or PAGE in self.destination
-        if self.to == "png" and not has_place:
-            return [f"destination: for png it must end with / or have {PAGE} in it, for each page is a file"]
-        if self.to != "png" and has_place:
-            return [f"destination: must be one name, without {PAGE} and no / at the end, for only png is several files"]
-        return []
+    @field_validator("destination")
+    @classmethod
+    def _check_place(cls, destination: str, others: ValidationInfo) -> str:
+        has_place = destination.endswith("/") or PAGE in destination
+        to = others.data.get("to", "png" if has_place else "pdf")
+        if to == "png" and not has_place:
+            raise ValueError(f"for png it must end with / or have {PAGE} in it, for each page is a file")
+        if to != "png" and has_place:
+            raise ValueError(f"must be one name, without {PAGE} and no / at the end, for only png is several files")
+        return destination
 
-    def _faults_of_options(self) -> list[str]:
-        given = {name for name, value in self.options if value != Options.model_fields[name].default}
-        return [
-            f"options.{name}: only for {' and '.join(targets)}, not for {self.to}"
+    @field_validator("options")
+    @classmethod
+    def _check_options(cls, options: Options, others: ValidationInfo) -> Options:
+        to = others.data.get("to")
+        given = {name for name, value in options if value != Options.model_fields[name].default}
+        faults = [
+            f"{name} is only for {' and '.join(targets)}, not for {to}"
             for name, targets in _OPTIONS_FOR.items()
-            if name in given and self.to not in targets
+            if name in given and to is not None and to not in targets
         ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return options
 
     @property
     def all_sources(self) -> tuple[str, ...]:

@@ -1,49 +1,78 @@
-"""Makes PDF of HTML, and HTML of Markdown, without loading anything from anywhere."""
+"""Has HTML and Markdown laid out in a process of its own, and tells what its end means."""
 
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from edworkers.handlers.document.kind import as_text
+from edworkers.handlers.document.depth import TOO_DEEP
+from edworkers.handlers.document.errors import NotLaidOutError, UnusableDocumentError
+from edworkers.handlers.document.lay_out import Order, too_large
 
-_PAGE = """<!DOCTYPE html>
-<html>
-<head><meta charset="utf-8"><title>{title}</title></head>
-<body>
-{body}</body>
-</html>
-"""
-_LOOK = """
-body { font-family: "Liberation Sans", "DejaVu Sans", sans-serif; font-size: 11pt; line-height: 1.4 }
-pre, code { font-family: "Liberation Mono", "DejaVu Sans Mono", monospace; font-size: 0.9em }
-pre { white-space: pre-wrap; background: #f4f4f4; padding: 0.6em }
-table { border-collapse: collapse } td, th { border: 1px solid #bbb; padding: 0.2em 0.5em }
-blockquote { border-left: 3px solid #bbb; margin-left: 0; padding-left: 1em }
-img { max-width: 100% }
-"""
-"""How a page looks that says nothing about it."""
+_PROGRAM = "edworkers.handlers.document.lay_out"
+_NEEDED = ("PATH", "HOME", "TMPDIR", "PYTHONPATH")
+_OF_FONTS = ("XDG_", "FONTCONFIG_")
+_SHARE_OF_TIME = 0.8
+"""Of the job's time that is left: the rest is for what comes after it."""
+_SAID_CHARACTERS = 300
+_OUT_OF_MEMORY = (signal.SIGABRT, signal.SIGTRAP)
+"""How libraries in C end where they are refused memory."""
+_TOO_DEEP = (signal.SIGSEGV, signal.SIGBUS)
+"""How they end where their stack is used up."""
 
 
-def html_to_pdf(source: Path, result: Path) -> None:
-    """Make a PDF of HTML. Pictures, fonts and styles that lie in it are used, all others left out; scripts don't run.
+async def lay_out(order: Order, env: Mapping[str, str], folder: Path, seconds_left: float) -> list[str]:
+    """Do what is ordered, and name what wasn't loaded. `folder` is where it works.
 
-    Raises UnusableDocumentError where the source is no text.
+    Raises UnusableDocumentError where no attempt will do better, and NotLaidOutError where one may.
     """
-    from weasyprint import CSS, HTML
-    from weasyprint.urls import URLFetcher
+    seconds = seconds_left * _SHARE_OF_TIME
+    with (folder / "said").open("w+b") as said:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", _PROGRAM), stdin=PIPE, stdout=PIPE, stderr=said, cwd=folder, env=_own(env)
+        )
+        try:
+            async with asyncio.timeout(seconds):
+                told, _ = await process.communicate(json.dumps(asdict(order)).encode())
+        except TimeoutError:
+            takes = f"it takes longer than {seconds:.0f} s to be laid out"
+            raise UnusableDocumentError(f"{takes}: split it, or raise job.timeoutSeconds") from None
+        finally:
+            await _end(process)
+        said.seek(0)
+        return _read(process.returncode or 0, told, said.read().decode(errors="replace"))
 
-    only_inside = URLFetcher(allowed_protocols={"data"})
-    document = HTML(string=as_text(source.read_bytes()), url_fetcher=only_inside)
-    document.write_pdf(result, stylesheets=[CSS(string=_LOOK, url_fetcher=only_inside)])
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
 
 
-def markdown_to_html(source: Path, result: Path, title: str) -> None:
-    """Make HTML of CommonMark with tables and strikethrough. HTML in it stays text, and so do addresses of scripts.
+def _own(env: Mapping[str, str]) -> dict[str, str]:
+    """Give it what it needs, and none of the runner's secrets."""
+    whole = {**os.environ, **env}
+    given = {name: value for name, value in whole.items() if name in _NEEDED or name.startswith(_OF_FONTS)}
+    return {**given, "LANG": "C.UTF-8"}
 
-    Raises UnusableDocumentError where the source is no text.
-    """
-    from html import escape
 
-    from markdown_it import MarkdownIt
-
-    reader = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    body = reader.render(as_text(source.read_bytes()))
-    result.write_text(_PAGE.format(title=escape(title), body=body), encoding="utf-8")
+def _read(code: int, told: bytes, said: str) -> list[str]:
+    if -code in _OUT_OF_MEMORY:
+        raise UnusableDocumentError(too_large())
+    if -code in _TOO_DEEP:
+        raise UnusableDocumentError(TOO_DEEP)
+    if code != 0:
+        last = said.strip().splitlines()[-1:] or ["it said nothing"]
+        raise NotLaidOutError(f"what lays documents out ended with {code}: {last[0][:_SAID_CHARACTERS]}")
+    reply: dict[str, Any] = json.loads(told)
+    if reply["wrong"]:
+        raise UnusableDocumentError(reply["wrong"])
+    return list(reply["missing"])

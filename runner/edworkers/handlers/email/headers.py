@@ -8,7 +8,7 @@ import base64
 import re
 from collections.abc import Sequence
 
-from edworkers.handlers.email.addresses import Address, is_one_line
+from edworkers.handlers.mail_addresses import Address, is_one_line
 
 _LINE = 76
 _LONGEST_LINE = 998

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
 
-from edworkers.handlers.email.addresses import Address, parse_address
 from edworkers.handlers.email.headers import address_header, raw_header, text_header
 from edworkers.handlers.email.mime import Part, file_part, multipart, text_part
 from edworkers.handlers.email.own_headers import unsubscribe_headers
 from edworkers.handlers.email.plain_text import text_of
 from edworkers.handlers.email.request import EmailData
+from edworkers.handlers.mail_addresses import Address, parse_address
 
 _ATOM = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _LONGEST_ID = 128

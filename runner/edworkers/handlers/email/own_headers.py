@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from edworkers.handlers.email.addresses import is_one_line, parse_address
 from edworkers.handlers.email.headers import text_header
+from edworkers.handlers.mail_addresses import is_one_line, parse_address
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,75}")
 _ALLOWED = frozenset(

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema, model_validator
 
 from edworkers.handlers.data import JobData, must_match
-from edworkers.handlers.email.addresses import is_one_line, parse_address
 from edworkers.handlers.email.own_headers import check_headers, check_unsubscribe
+from edworkers.handlers.mail_addresses import is_one_line, parse_address
 from edworkers.handlers.stored import StoredUrl
 
 MOST_RECIPIENTS = 100
@@ -102,8 +102,8 @@ class Attachment(JobData):
             str,
             AfterValidator(
                 must_match(
-                    r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}",
-                    "must be a type such as application/pdf",
+                    r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}(; charset=[a-z0-9-]{1,40})?",
+                    "must be a type such as application/pdf, or text/csv; charset=utf-8",
                 )
             ),
             AfterValidator(_check_type),

@@ -23,7 +23,7 @@ from edworkers.core.errors import (
 )
 from edworkers.core.outcome import Done, Failed, FollowUp, Outcome
 from edworkers.core.settings import Autoscaling, Backoff, JobPolicy, PoolSpec
-from edworkers.handlers.email.addresses import Address, parse_address
+from edworkers.handlers.away import until_back
 from edworkers.handlers.email.attachments import TooLargeError, load_files
 from edworkers.handlers.email.bounces import Bounce, one_line, read_bounce
 from edworkers.handlers.email.message import Content, File, message_id, write_message
@@ -31,6 +31,7 @@ from edworkers.handlers.email.request import EmailData
 from edworkers.handlers.email.settings import MailSettings, find_faults, read_settings
 from edworkers.handlers.email.signature import sign
 from edworkers.handlers.email.templates import TemplateError
+from edworkers.handlers.mail_addresses import Address, parse_address
 from edworkers.ports import Handle, Handler, HandlerModule, JobContext
 
 _RESERVED_SECONDS = 2.0
@@ -66,7 +67,8 @@ class Sender:
             async with asyncio.timeout(patience + reserved / 2):
                 delivery = await self.pool.send(made, patience)
         except MailUnavailableError as error:
-            wait = read_bounce(421, str(error)).after_seconds
+            said = read_bounce(421, str(error)).after_seconds
+            wait = max(said or 0, until_back(job) or 0) or None
             return Failed(error.kind, str(error), after_seconds=wait, service_down=True)
         except MailUnknownError as error:
             text = f"{error}: whether it was sent isn't known; the next attempt has the same Message-ID"
@@ -81,7 +83,7 @@ class Sender:
             files = await load_files(data.attachments, self.env, self.settings.most_bytes)
             mail = await asyncio.to_thread(self._write, data, job.id, files)
         except StorageUnavailableError as error:
-            return Failed("storage", str(error))
+            return Failed("storage", str(error), after_seconds=until_back(job))
         except (StorageError, SettingsError) as error:
             return Failed("attachment", str(error), retryable=False)
         except TooLargeError as error:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edworkers.adapters import smtp, storage
-from edworkers.handlers.email.addresses import Address, parse_address
 from edworkers.handlers.email.own_headers import check_unsubscribe
 from edworkers.handlers.email.signature import DkimKey, read_key
 from edworkers.handlers.email.templates import Templates, find_template_faults
 from edworkers.handlers.environment import not_installed, whole_number
+from edworkers.handlers.mail_addresses import Address, parse_address
 
 _PACKAGES = ("aiosmtplib", "dkim", "idna", "jinja2", "mrml", "obstore")
 _MOST_BYTES = 25 * 1024 * 1024

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edworkers.handlers.email.kinds import kinds_on
 from edworkers.handlers.email.missing import recording, strict
 from edworkers.handlers.email.request import TEMPLATE_NAME
 
@@ -161,7 +162,7 @@ def _link(value: Any) -> Any:
 
 
 def _fill(environment: Any, path: str, variables: Mapping[str, Any]) -> str:
-    from jinja2 import TemplateSyntaxError
+    from jinja2 import TemplateSyntaxError, UndefinedError
 
     try:
         return str(environment.get_template(path).render(variables))
@@ -169,16 +170,20 @@ def _fill(environment: Any, path: str, variables: Mapping[str, Any]) -> str:
         raise TemplateError(f"{error.name or path}, line {error.lineno}: {error.message}") from None
     except Exception as error:  # noqa: BLE001 - a template can raise whatever its expressions do
         said = str(error) or type(error).__name__
-        raise TemplateError(f"{_where(error, path)}: {said}") from None
+        place, file, line = _where(error, path)
+        is_told = isinstance(error, TemplateError | UndefinedError)
+        kinds = "" if is_told or file is None else kinds_on(file, line, variables)
+        raise TemplateError(f"{place}: {said}{kinds}") from None
 
 
-def _where(error: BaseException, path: str) -> str:
-    """Find the line of a template that an error comes from; Jinja puts it into the traceback."""
-    place, step = path, error.__traceback__
+def _where(error: BaseException, path: str) -> tuple[str, Path | None, int]:
+    """Find the file and line of a template that an error comes from; Jinja puts them into the traceback."""
+    place: tuple[str, Path | None, int] = (path, None, 0)
+    step = error.__traceback__
     while step is not None:
         file = Path(step.tb_frame.f_code.co_filename)
         if file.name in {_SUBJECT, _TEXT, *_BODIES} or file.suffix == ".j2":
-            place = f"{file.parent.name}/{file.name}, line {step.tb_lineno}"
+            place = (f"{file.parent.name}/{file.name}, line {step.tb_lineno}", file, step.tb_lineno)
         step = step.tb_next
     return place
 

@@ -12,7 +12,7 @@ _SERVER = """
 SELECT current_setting('server_version_num')::int / 10000, current_setting('server_version'), current_database()
 """
 _TABLES = """
-SELECT c.oid::bigint, n.nspname, c.relname, greatest(c.reltuples, 0)::bigint
+SELECT c.oid::bigint, n.nspname, c.relname, nullif(c.reltuples, -1)::bigint
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
     AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
@@ -30,7 +30,8 @@ class Table:
     oid: int
     schema: str
     name: str
-    rows_estimate: int
+    rows_estimate: int | None
+    """None for one that the server has never analysed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
+from edworkers.handlers.mail_addresses import parse_address
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _LONGEST_SUBJECT = 150
 
@@ -39,6 +41,18 @@ class Look:
 def by_user(notifications: Sequence[Notification]) -> list[list[Notification]]:
     """Part notifications, which are in the order of users, into those of each user."""
     return [list(group) for _, group in groupby(notifications, key=lambda each: each.user_id)]
+
+
+def unmailable(users: Sequence[Sequence[Notification]]) -> dict[str, str]:
+    """Say, by their ids, which users have an address that can't be right, and why."""
+    found: dict[str, str] = {}
+    for notifications in users:
+        latest = notifications[-1]
+        try:
+            parse_address(latest.email)
+        except ValueError as error:
+            found[latest.user_id] = f"email: {error}"
+    return found
 
 
 def key_of(user_id: str) -> str:

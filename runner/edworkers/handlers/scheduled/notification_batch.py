@@ -15,8 +15,8 @@ from pydantic import AfterValidator, Field
 from edworkers.adapters.postgres.connection import connect
 from edworkers.core.outcome import Done, FollowUp, Outcome
 from edworkers.handlers.data import JobData, must_match
-from edworkers.handlers.scheduled.digest import Look, by_user, key_of, mail_of
-from edworkers.handlers.scheduled.notification_rows import Claim, claim_batch, mark_sent, read_batch
+from edworkers.handlers.scheduled.digest import Look, by_user, key_of, mail_of, unmailable
+from edworkers.handlers.scheduled.notification_rows import Claim, claim_batch, mark_failed, mark_sent, read_batch
 from edworkers.handlers.scheduled.work import find_faults, opens, refused
 from edworkers.ports import Handler, JobContext
 
@@ -50,12 +50,17 @@ async def _mail_batch(env: Mapping[str, str], data: NotificationBatchData, job: 
     async with connect(env, application="edworkers notification-batch") as connection:
         await claim_batch(connection, claim)
         batch = await read_batch(connection, claim.batch)
+        users = by_user(batch.notifications)
+        failures = unmailable(users)
+        if failures and not batch.sent:
+            await mark_failed(connection, claim.batch, failures)
     if batch.sent:
         raise refused("batch", f"the batch {job.id!r} was mailed before: each job needs an id of its own, or none")
     look = Look(data.subject, data.template)
-    users = by_user(batch.notifications)
-    mails = [FollowUp("email", mail_of(group, job.id, look), key=key_of(group[0].user_id)) for group in users]
-    result = {"mails": len(mails), "notifications": len(batch.notifications), "goesOn": batch.next_after is not None}
+    mailed = [group for group in users if group[0].user_id not in failures]
+    mails = [FollowUp("email", mail_of(group, job.id, look), key=key_of(group[0].user_id)) for group in mailed]
+    counts = {"mails": len(mails), "notifications": sum(map(len, mailed)), "goesOn": batch.next_after is not None}
+    result = {**counts, "usersFailed": len(failures)} if failures else counts
     return Done(result, (*mails, *_mark(job, mails), *_next(data, job.queue, batch.next_after)))
 
 

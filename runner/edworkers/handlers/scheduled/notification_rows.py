@@ -1,5 +1,6 @@
 """Notifications in the database: claimed for a batch, read, and marked sent, each in one transaction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,10 +37,11 @@ UPDATE edworkers.notification_batches SET next_after = (
 """
 _BATCH = "SELECT next_after, sent_at IS NOT NULL FROM edworkers.notification_batches WHERE id = %s"
 _READ = """
-SELECT user_id, email, name, kind, title, body, created_at FROM edworkers.notifications
+SELECT user_id, email, coalesce(name, ''), kind, title, body, created_at FROM edworkers.notifications
 WHERE batch_id = %s ORDER BY user_id, id
 """
-_MARK = "UPDATE edworkers.notifications SET sent_at = now() WHERE batch_id = %s AND sent_at IS NULL"
+_MARK = "UPDATE edworkers.notifications SET sent_at = now() WHERE batch_id = %s AND sent_at IS NULL AND failure IS NULL"
+_FAIL = "UPDATE edworkers.notifications SET failure = %s WHERE batch_id = %s AND user_id = %s AND sent_at IS NULL"
 _MARK_BATCH = "UPDATE edworkers.notification_batches SET sent_at = coalesce(sent_at, now()) WHERE id = %s"
 
 
@@ -91,6 +93,13 @@ async def read_batch(connection: Any, batch: str) -> Batch:
         rows = await (await connection.execute(_READ, [batch])).fetchall()
         [next_after, sent] = await (await connection.execute(_BATCH, [batch])).fetchone()
     return Batch([Notification(*row) for row in rows], next_after, sent)
+
+
+async def mark_failed(connection: Any, batch: str, failures: Mapping[str, str]) -> None:
+    """Note of users of a batch, by their ids, why they can't be mailed. It may be done again."""
+    async with transaction(connection, statement_seconds=_SECONDS, lock_seconds=_LOCK_SECONDS):
+        for user_id, failure in failures.items():
+            await connection.execute(_FAIL, [failure, batch, user_id])
 
 
 async def mark_sent(connection: Any, batch: str) -> int | None:

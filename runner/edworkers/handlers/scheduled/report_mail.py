@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from edworkers.handlers.data import JobData, must_match
 
 _MOST_BYTES = 10 * 1024**2
-_CONTENT_TYPES = {"csv": "text/csv", "pdf": "application/pdf"}
+_CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "pdf": "application/pdf"}
 
 _check_address = must_match(
     r"[^@\s\x00-\x1f\x7f<>,;]{1,64}@[^@\s\x00-\x1f\x7f<>,;]{1,255}", "must be an address such as ada@school.example"

@@ -1,13 +1,14 @@
 """A report's query on its way: read-only, limited in time, and never held in memory as a whole."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from edworkers.adapters.postgres.connection import connect, transaction
+from edworkers.handlers.scheduled.failures import passes, said_by
 from edworkers.handlers.scheduled.report_cells import csv_rows
-from edworkers.handlers.scheduled.report_file import Report
+from edworkers.handlers.scheduled.report_file import FOLDER, Report
 from edworkers.handlers.scheduled.work import refused
 
 _ROWS_AT_ONCE = 2000
@@ -38,11 +39,31 @@ class Rows:
     async def batches(self) -> AsyncIterator[Sequence[Sequence[Any]]]:
         """Give the headings, and after them the rows, some at a time. Raises TaskError where the headings don't fit."""
         async with self.connection.cursor(name="report") as cursor:
-            await cursor.execute(self.report.query, self.values)
+            with self._named():
+                await cursor.execute(self.report.query, self.values)
             yield [self._headings([column.name for column in cursor.description])]
-            while rows := await cursor.fetchmany(_ROWS_AT_ONCE):
+            while rows := await self._some(cursor):
                 self.count += len(rows)
                 yield rows
+
+    async def _some(self, cursor: Any) -> Sequence[Sequence[Any]]:
+        with self._named():
+            return cast("Sequence[Sequence[Any]]", await cursor.fetchmany(_ROWS_AT_ONCE))
+
+    @contextmanager
+    def _named(self) -> Generator[None]:
+        """Say of an error that stays, which report it is that has to be corrected."""
+        import psycopg
+
+        try:
+            yield
+        except psycopg.Error as error:
+            if passes(error):
+                raise
+            what = f"{said_by(error)}: correct {self.report.name}.sql in {FOLDER}, which has to be only one SELECT"
+            raise refused(
+                "report", f"the report {self.report.name} can't be made: {what}; then replay the job"
+            ) from None
 
     def _headings(self, names: list[str]) -> Sequence[str]:
         wanted = self.report.columns

@@ -1,6 +1,6 @@
 """`token-cleanup`: deletes expired tokens, a batch a transaction, so that nobody waits for it.
 
-Environment: NEON_DATABASE_URL or DATABASE_URL, and TOKEN_TABLES, the tables as JSON, where a job names none.
+Environment: NEON_DATABASE_URL or DATABASE_URL, and TOKEN_TABLES, further tables that may be cleaned, as JSON.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from edworkers.core.outcome import Deferred, Done, Outcome
 from edworkers.handlers.data import JobData
 from edworkers.handlers.scheduled import token_tables, work
 from edworkers.handlers.scheduled.token_rows import ExpiredRows, find_rows
-from edworkers.handlers.scheduled.token_tables import TokenTable, TokenTables
+from edworkers.handlers.scheduled.token_tables import ChosenTables, TokenTable
 from edworkers.handlers.scheduled.work import opens, refused
 from edworkers.ports import Handler, JobContext
 
@@ -28,8 +28,9 @@ _RESERVED_SECONDS = 30
 class TokenCleanupData(JobData):
     """Which expired tokens to delete, and how fast."""
 
-    tables: TokenTables | None = None
-    """Without it: those of the setting TOKEN_TABLES, or else refresh_tokens, password_reset_tokens and sessions."""
+    tables: ChosenTables | None = None
+    """Names of some that may be cleaned: refresh_tokens, password_reset_tokens, sessions, and those of the setting
+    TOKEN_TABLES. Without it: those of the setting, or else the three."""
     grace_seconds: int = Field(default=3600, ge=0, le=10 * 366 * 86400)
     """How long ago a token must have expired."""
     batch_size: int = Field(default=1000, ge=1, le=50_000)
@@ -79,7 +80,7 @@ class _Cleanup:
 
 
 async def _clean_up(env: Mapping[str, str], data: TokenCleanupData, job: JobContext) -> Outcome:
-    named = data.tables or token_tables.read_setting(env)
+    named = token_tables.choose(data.tables, env) if data.tables else token_tables.read_setting(env)
     async with connect(env, application="edworkers token-cleanup") as connection:
         found = await _look_up(connection, named)
         cleanup = _Cleanup(connection, data, job)
@@ -98,9 +99,16 @@ async def _look_up(connection: Any, named: list[TokenTable] | None) -> list[Expi
     found = [(table.table, await find_rows(connection, table)) for table in wanted]
     missing = [name for name, rows in found if rows is None]
     if missing and (named is not None or len(missing) == len(found)):
-        what = f"there is no table {', '.join(missing)} in the database"
-        raise refused("table", f"{what}: name the right ones in the job's tables or in {token_tables.VARIABLE}")
+        raise refused("table", _missing(missing, is_usual=named is None))
     return [rows for _, rows in found if rows is not None]
+
+
+def _missing(names: list[str], *, is_usual: bool) -> str:
+    variable = token_tables.VARIABLE
+    if is_usual:
+        example = '[{"table": "auth.logins", "expiresColumn": "ends"}]'
+        return f"none of {', '.join(names)} exists in the database: name your tables in {variable}, as {example}"
+    return f"there is no table {', '.join(names)} in the database: name the right ones in {variable}, or make them"
 
 
 HANDLER = Handler(type="token-cleanup", data=TokenCleanupData, open=opens(_clean_up), faults=find_faults)

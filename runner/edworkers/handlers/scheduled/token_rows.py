@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
-from edworkers.handlers.scheduled.token_tables import TokenTable
+from edworkers.handlers.scheduled.token_tables import TokenTable, is_protected
 from edworkers.handlers.scheduled.work import refused
 
 _TIMES: dict[str, LiteralString] = {
@@ -93,6 +93,8 @@ async def find_rows(connection: Any, table: TokenTable) -> ExpiredRows | None:
         return None
     oid, kind, schema, relation = found
     name = f"{schema}.{relation}"
+    if is_protected(schema):  # found by the search path of the database's user
+        raise refused("table", f"{name} is a table of edworkers or of PostgreSQL itself, and is never cleaned")
     columns: dict[str, str] = dict(await (await connection.execute(_COLUMNS, [oid])).fetchall())
     _check(table, name, kind, columns)
     [indexed] = await (await connection.execute(_INDEXED, [oid, table.expires_column])).fetchone()

@@ -43,7 +43,7 @@ def opens(work: Work) -> Callable[[Mapping[str, str]], AbstractAsyncContextManag
             except TaskError as error:
                 return error.failed
             except Exception as error:
-                failed = failure_of(error)
+                failed = failure_of(error, job)
                 if failed is None:
                     raise
                 return failed

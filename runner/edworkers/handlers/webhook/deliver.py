@@ -9,7 +9,7 @@ WEBHOOK_ALLOWED_NETWORKS, WEBHOOK_CA_FILE, WEBHOOK_CLIENT_CERT_FILE and WEBHOOK_
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from edworkers.handlers.webhook.answer import judge_answer
 from edworkers.handlers.webhook.request import WebhookData, body, message_id
 from edworkers.handlers.webhook.secrets import MissingSecretError, choose, signed_headers
 from edworkers.handlers.webhook.secrets import find_faults as faults_of_secrets
+from edworkers.handlers.webhook.traced import delivery
 from edworkers.ports import Handle, Handler, HandlerModule, JobContext
 
 KEPT_BYTES = 4096
@@ -40,11 +41,12 @@ _RESERVED_SECONDS = 1.0
 POOL = PoolSpec(
     queue="webhook",
     handlers="edworkers.handlers.webhook",
-    concurrency=10,
-    autoscaling=Autoscaling(max_replicas=10, target_per_replica=10),
+    # A delivery does little but wait, so slots cost little: nine slow endpoints leave some free for all others.
+    concurrency=50,
+    autoscaling=Autoscaling(max_replicas=10, target_per_replica=50),
     # One endpoint's jobs wait for each other, and for it when it is down; those of the others don't.
     groups=Groups(by="url", max_inflight=5, circuit=Circuit()),
-    job=JobPolicy(timeout_seconds=15, max_attempts=5, backoff=Backoff(initial_seconds=2, factor=4)),
+    job=JobPolicy(timeout_seconds=15, max_attempts=5, backoff=Backoff(initial_seconds=5, factor=10, max_seconds=7200)),
 )
 
 
@@ -78,7 +80,10 @@ class Sender:
             return Failed("secret", str(error), retryable=False)
         except httpx2.InvalidURL as error:
             return Rejected((f"data.url: {error}",))
-        return await self._exchange(request, host_of(data.url), job.seconds_left)
+        with delivery(request, job.traceparent) as told:
+            outcome = await self._exchange(request, host_of(data.url), job.seconds_left, told.answered)
+            told.came_to(outcome)
+            return outcome
 
     def _request(self, data: WebhookData, job: JobContext) -> Any:
         import httpx2
@@ -99,7 +104,7 @@ class Sender:
             extensions={"timeout": {"connect": _CONNECT_SECONDS}},
         )
 
-    async def _exchange(self, request: Any, host: str, seconds: float) -> Outcome:
+    async def _exchange(self, request: Any, host: str, seconds: float, on_answer: Callable[[int], object]) -> Outcome:
         import httpx2
 
         clock = asyncio.get_running_loop().time
@@ -116,6 +121,7 @@ class Sender:
             return Failed("timeout", f"{host} gave no answer within {patience:.3g} s", service_down=True)
         except httpx2.HTTPError as error:
             return _not_exchanged(host, error)
+        on_answer(response.status_code)
         took = clock() - began
         beginning = await _beginning(response, min(_BODY_SECONDS, (seconds - took) / 2))
         return judge_answer(
