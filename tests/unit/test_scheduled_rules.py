@@ -120,7 +120,12 @@ def test_what_passes_is_tried_again_and_what_stays_is_buried(error: Exception, r
 
 @pytest.mark.parametrize(
     "error",
-    [StorageUnavailableError("x"), DatabaseUnavailableError("x"), psycopg.errors.AdminShutdown("x"), psycopg.Error("x")],
+    [
+        StorageUnavailableError("x"),
+        DatabaseUnavailableError("x"),
+        psycopg.errors.AdminShutdown("x"),
+        psycopg.Error("x"),
+    ],
 )
 def test_a_service_that_is_away_is_waited_for(error: Exception) -> None:
     failed = failure_of(error, AnAttempt(attempt=2))

@@ -37,8 +37,8 @@ class Deed(NamedTuple):
     who: str
     """A person's name, or a key's."""
     what: str
-    """A verb: `replay`, `drop`, `cancel`, `undo`, `pause`, `resume`, `edit`, `run`, `enqueue`, `reveal`, `login`; the end of a
-    bulk operation is its action with `-end`."""
+    """A verb: `replay`, `drop`, `cancel`, `undo`, `pause`, `resume`, `edit`, `run`, `enqueue`, `reveal`, `login`; the
+    end of a bulk operation is its action with `-end`."""
     queue: str
     subject: str
     """A job's id, or in words which jobs."""
