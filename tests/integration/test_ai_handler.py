@@ -1,12 +1,15 @@
-"""The `ai` handler: the real client library asks the Gemini stand-in, and servers that behave worse than it."""
+"""The `ai` handler: the real client library asks the Gemini stand-in, and servers that behave worse than it.
+
+Every test runs twice: for answers in one piece, and for answers that are streamed. What comes of both is the same.
+"""
 
 import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import pytest
 from structlog.testing import capture_logs
@@ -33,9 +36,17 @@ class Job:
     receipt: str = "r1"
     seconds_left: float = 20.0
     traceparent: str | None = None
+    emitted: list[str] = field(default_factory=list)
 
     async def progress(self, fraction: float, note: str = "") -> None:
         raise AssertionError(f"the handler tells of progress: {fraction} {note}")
+
+    async def emit(self, text: str) -> None:
+        assert Asker.streams, f"the handler tells a text that nobody asked for: {text}"
+        self.emitted.append(text)
+
+    def log(self, message: str, level: str = "info") -> None:
+        raise AssertionError(f"the handler logs: {level} {message}")
 
 
 @dataclass
@@ -44,10 +55,19 @@ class Asker:
 
     handle: Handle
     standin: GeminiStandin
+    job: Job = field(default_factory=Job)
+    """The latest that was asked."""
+    streams: ClassVar[bool] = False
 
     async def ask(self, prompt: str, seconds: float = 20, **more: Any) -> Any:
+        if self.streams:
+            more["options"] = {**more.get("options", {}), "stream": True}
         data = AiData.model_validate({"conversationId": "c1", "userId": "u1", "prompt": prompt, **more})
-        return await self.handle(data, Job(seconds_left=seconds))
+        self.job = job = Job(seconds_left=seconds)
+        outcome = await self.handle(data, job)
+        if self.streams and isinstance(outcome, Done):
+            assert "".join(job.emitted) == outcome.result["text"]
+        return outcome
 
     async def ask_in_vain(self, prompt: str, seconds: float = 20, **more: Any) -> Failed:
         outcome = await self.ask(prompt, seconds, **more)
@@ -64,6 +84,11 @@ class Asker:
 @pytest.fixture(autouse=True)
 def _without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["whole", "streamed"])
+def _streamed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Asker, "streams", request.param)
 
 
 @pytest.fixture
@@ -265,6 +290,66 @@ async def test_a_service_that_is_not_there_is_a_failed_attempt() -> None:
         failed = await gemini.ask_in_vain("Why?")
     assert (failed.kind, failed.retryable) == ("connection", True)
     assert "can't be reached" in failed.message
+
+
+# What happens in the middle of a streamed answer comes to what it comes to for a whole one.
+
+
+async def test_an_answer_that_is_stopped_in_its_middle_is_a_failure_with_its_reason(gemini: Asker) -> None:
+    failed = await gemini.ask_in_vain("[[then finish SAFETY]]")
+    assert failed == Failed("blocked", "Gemini stopped its answer: SAFETY", retryable=False)
+
+
+async def test_a_prompt_that_is_blocked_in_the_middle_is_a_failure_with_its_reason(gemini: Asker) -> None:
+    failed = await gemini.ask_in_vain("[[then block PROHIBITED_CONTENT]]")
+    assert failed == Failed("blocked", "Gemini blocked the prompt: PROHIBITED_CONTENT", retryable=False)
+
+
+async def test_a_quota_that_is_used_up_in_the_middle_puts_everyone_off(gemini: Asker) -> None:
+    deferred = await gemini.ask_too_early("[[then status 429 retry 2.5s times 1]]")
+    assert deferred.seconds == 2.5
+    assert "GenerateRequestsPerMinutePerProjectPerModel-FreeTier" in deferred.reason
+    assert isinstance(await gemini.ask("[[then status 429 retry 2.5s times 1]]"), Done)
+
+
+@pytest.mark.parametrize("code", [500, 503])
+async def test_a_fault_of_the_service_in_the_middle_is_a_failed_attempt(gemini: Asker, code: int) -> None:
+    failed = await gemini.ask_in_vain(f"[[then status {code}]]")
+    assert (failed.kind, failed.retryable) == ("unavailable", True)
+    assert f"Gemini failed: {code} " in failed.message
+
+
+async def test_a_refusal_in_the_middle_buries_the_job(gemini: Asker) -> None:
+    failed = await gemini.ask_in_vain("[[then status 400]]")
+    assert (failed.kind, failed.retryable) == ("refused", False)
+
+
+async def test_what_is_no_json_in_the_middle_is_a_failed_attempt(gemini: Asker) -> None:
+    failed = await gemini.ask_in_vain("[[then garbage]]")
+    assert (failed.kind, failed.retryable) == ("garbage", True)
+
+
+async def test_a_connection_that_is_dropped_in_the_middle_is_a_failed_attempt_and_is_not_repeated(
+    gemini: Asker,
+) -> None:
+    failed = await gemini.ask_in_vain("[[then drop times 1]]")
+    assert (failed.kind, failed.retryable) == ("connection", True)
+    assert gemini.standin.requests.total == 1
+    assert isinstance(await gemini.ask("[[then drop times 1]]"), Done)
+
+
+async def test_an_answer_that_goes_on_for_longer_than_the_job_may_is_a_failed_attempt(gemini: Asker) -> None:
+    failed = await gemini.ask_in_vain("[[then slow 3600s]]", seconds=0.5)
+    assert failed == Failed("timeout", "Gemini gave no answer within 0.5 s")
+
+
+async def test_a_job_that_is_cancelled_in_the_middle_is_in_nobodys_way(gemini: Asker) -> None:
+    asking = asyncio.create_task(gemini.ask("[[then slow 3600s]]"))
+    await gemini.standin.requests.reached(1)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert isinstance(await gemini.ask("And now?"), Done)
 
 
 def answer_with(status: str, body: bytes, kind: str = "application/json") -> bytes:

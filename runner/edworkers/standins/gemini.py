@@ -16,6 +16,10 @@ Faults are asked for in the prompt, that is in the last user message, so that th
     [[garbage]]          status 200 and a body that is not JSON
     [[drop]]             the connection is closed without an answer
 
+With `then` (`[[then drop]]`, `[[then status 429 retry 2s]]`, `[[then finish SAFETY]]`) a fault comes after the first
+piece of a streamed answer; `[[then empty]]` ends the stream there, without a reason to finish. An answer in one piece
+is that fault as a whole. A test that sets `before_piece` is asked before each piece, and may keep it back.
+
 With `times N` before the closing brackets (`[[status 429 retry 0.2s times 2]]`) a fault is answered the first N times
 that exactly this prompt is seen. Several in one prompt follow each other: the next begins when the one before is used
 up, and when all are, the usual answer comes. A directive that cannot be read is an error (400), not a quiet success.
@@ -28,7 +32,7 @@ import asyncio
 import json
 import secrets
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -43,6 +47,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from edworkers.standins.gemini_faults import Fault, Json, RefusedError, fault_due, faults_in
+from edworkers.standins.gemini_stream import BeforePiece, Breach, event, events
 from edworkers.standins.serving import Arrivals, DroppedConnection, announce_and_stay, parsed, pause, serving
 
 KEPT_REQUESTS: Final = 10_000
@@ -316,17 +321,15 @@ def _unreadable(error: ValidationError) -> RefusedError:
     return RefusedError(400, description, [{"@type": _type("BadRequest"), "fieldViolations": [violation]}])
 
 
-async def _events(responses: Iterable[Json]) -> AsyncIterator[str]:
-    """Server-sent events, one a response, with the line ends that the service uses."""
-    for response in responses:
-        yield f"data: {json.dumps(response)}\r\n\r\n"
-
-
 class GeminiStandin:
-    """The stand-in. `app` is its ASGI application, `url` where it listens, `requests` what arrived (newest 10,000)."""
+    """The stand-in. `app` is its ASGI application, `url` where it listens, `requests` what arrived (newest 10,000).
+
+    `before_piece`, where it is set, is awaited before each piece of a streamed answer, with the piece's number.
+    """
 
     def __init__(self) -> None:
         self.url = ""
+        self.before_piece: BeforePiece | None = None
         self.requests: Arrivals[ReceivedRequest] = Arrivals(KEPT_REQUESTS)
         self.app = Starlette(routes=[Route("/{version}/models/{model}:{method}", self._generate, methods=["POST"])])
         self._seen: Counter[str] = Counter()
@@ -358,18 +361,23 @@ class GeminiStandin:
 
     async def _answer(self, request: Request, answer: _Answer, *, streamed: bool) -> Response:
         fault = self._fault(answer.question.prompt)
+        is_events = streamed and request.query_params.get("alt") == "sse"
+        if is_events and (fault is None or fault.late):
+            breach = None if fault is None else Breach(fault, _instead(answer, fault))
+            pieces = events(answer.streamed(), request, self.before_piece, breach)
+            return StreamingResponse(pieces, media_type="text/event-stream")
         if fault is not None and fault.kind == "slow":
             await pause(request, float(fault.argument))
             fault = None
         if fault is None:
-            return _sent(answer.streamed() if streamed else [answer.usual()], request, streamed=streamed)
+            return _sent(answer.streamed() if streamed else [answer.usual()], is_events=is_events, streamed=streamed)
         if fault.kind == "status":
             raise _asked_for(fault, answer.model)
         if fault.kind == "garbage":
             return Response("<html>This is not JSON.", media_type="text/html")
         if fault.kind == "drop":
             return DroppedConnection()
-        return _sent([answer.faulty(fault)], request, streamed=streamed)
+        return _sent([answer.faulty(fault)], is_events=is_events, streamed=streamed)
 
     def _fault(self, prompt: str) -> Fault | None:
         faults = faults_in(prompt)
@@ -379,12 +387,21 @@ class GeminiStandin:
         return fault_due(faults, self._seen[prompt] - 1)
 
 
-def _sent(responses: Iterable[Json], request: Request, *, streamed: bool) -> Response:
+def _sent(responses: Iterable[Json], *, is_events: bool, streamed: bool) -> Response:
     if not streamed:
         return JSONResponse(next(iter(responses)))
-    if request.query_params.get("alt") != "sse":
+    if not is_events:
         return JSONResponse(list(responses))
-    return StreamingResponse(_events(responses), media_type="text/event-stream")
+    return Response("".join(event(json.dumps(response)) for response in responses), media_type="text/event-stream")
+
+
+def _instead(answer: _Answer, fault: Fault) -> str | None:
+    """Write what comes in the place of the pieces after the first."""
+    if fault.kind == "status":
+        return bytes(_error(_asked_for(fault, answer.model)).body).decode()
+    if fault.kind == "garbage":
+        return "<html>This is not JSON."
+    return json.dumps(answer.faulty(fault)) if fault.kind in {"block", "finish"} else None
 
 
 async def _run(host: str, port: int) -> None:

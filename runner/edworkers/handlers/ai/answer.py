@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from edworkers.core.outcome import Failed
+from edworkers.handlers.ai.stream import text_of
 
 if TYPE_CHECKING:
-    from google.genai.types import Candidate, GenerateContentResponse
+    from google.genai.types import GenerateContentResponse
 
 _ENDED_WELL = frozenset({"STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED"})
 
@@ -49,7 +50,7 @@ def read_answer(response: "GenerateContentResponse", model: str) -> Answer | Fai
         if candidate.finish_message:
             message += f" ({candidate.finish_message[:300]})"
         return Failed("blocked", message, retryable=reason not in _SAFETY)
-    text = _text(candidate)
+    text = text_of(candidate)
     if not text.strip():
         return _empty(reason)
     usage = response.usage_metadata
@@ -72,11 +73,6 @@ def _no_candidate(response: "GenerateContentResponse") -> Failed:
     if feedback.block_reason_message:
         message += f" ({feedback.block_reason_message[:300]})"
     return Failed("blocked", message, retryable=reason not in _SAFETY)
-
-
-def _text(candidate: "Candidate") -> str:
-    parts = (candidate.content.parts if candidate.content else None) or []
-    return "".join(part.text for part in parts if part.text and not part.thought)
 
 
 def _empty(reason: str) -> Failed:

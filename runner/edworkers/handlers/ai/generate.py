@@ -17,7 +17,17 @@ from edworkers.core.outcome import Deferred, Done, Failed, FollowUp, Outcome
 from edworkers.core.settings import Autoscaling, JobPolicy, PoolSpec, Window
 from edworkers.handlers.ai.answer import Answer, read_answer
 from edworkers.handlers.ai.errors import OPERATOR_SECONDS, judge_error, operators_mistake, read_error
-from edworkers.handlers.ai.request import AiData, check_model, chosen_model, config, contents, estimate_tokens
+from edworkers.handlers.ai.request import (
+    AiData,
+    check_model,
+    chosen_model,
+    config,
+    contents,
+    estimate_tokens,
+    wants_stream,
+)
+from edworkers.handlers.ai.stream import BrokenOffError, gather
+from edworkers.handlers.ai.traced import question
 from edworkers.handlers.endpoint import check_endpoint
 from edworkers.handlers.environment import not_installed, whole_number
 from edworkers.ports import Handle, Handler, HandlerModule, JobContext
@@ -105,7 +115,10 @@ class Gemini:
     async def answer(self, data: AiData, job: JobContext) -> Outcome:
         """Ask Gemini and say what its answer comes to."""
         own = chosen_model(data)
-        answer = await self._ask(data, own or self.model, job, own_model=own is not None)
+        model = own or self.model
+        with question(model) as told:
+            answer = await self._ask(data, model, job, own_model=own is not None)
+            told.came_to(answer)
         return _done(answer, data, job) if isinstance(answer, Answer) else answer
 
     async def _ask(self, data: AiData, model: str, job: JobContext, *, own_model: bool) -> Answer | Failed | Deferred:
@@ -115,18 +128,28 @@ class Gemini:
         seconds = job.seconds_left
         request: dict[str, Any] = {"contents": contents(data), "config": config(data, seconds)}
         try:
-            return read_answer(await self.client.aio.models.generate_content(model=model, **request), model)
+            async with asyncio.timeout(seconds):  # the client's own counts anew with each piece
+                response = await (self._stream if wants_stream(data) else self._generate)(job, model, **request)
+            return read_answer(response, model)
         except errors.APIError as refused:
             error = read_error(refused.code, refused.details)
             mistake = operators_mistake(error, model=model, own_model=own_model)
             return judge_error(error) if mistake is None else _wait_for_operator(mistake)
-        except httpx2.TimeoutException:
+        except (httpx2.TimeoutException, TimeoutError):
             return Failed("timeout", f"Gemini gave no answer within {seconds:.3g} s")
         except httpx2.HTTPError as error:
             return Failed("connection", f"Gemini can't be reached, or hung up: {error or type(error).__name__}")
+        except BrokenOffError:
+            return Failed("connection", "Gemini's answer broke off: its stream ended without a reason to finish")
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             # What google-genai raises for a body that is no JSON, or JSON of another shape.
             return Failed("garbage", f"Gemini's answer can't be read: {type(error).__name__}: {str(error)[:300]}")
+
+    async def _generate(self, _job: JobContext, model: str, **request: Any) -> Any:
+        return await self.client.aio.models.generate_content(model=model, **request)
+
+    async def _stream(self, job: JobContext, model: str, **request: Any) -> Any:
+        return await gather(await self.client.aio.models.generate_content_stream(model=model, **request), job.emit)
 
 
 def _wait_for_operator(mistake: str) -> Deferred:

@@ -48,6 +48,8 @@ class Options(JobData):
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
     """The most tokens of the answer; those that the model thinks with count too."""
+    stream: bool | None = None
+    """Whether the text can be followed while the model writes it; the result is the same."""
 
 
 class AiData(JobData):
@@ -65,6 +67,11 @@ class AiData(JobData):
 def chosen_model(data: AiData) -> str | None:
     """Name the model that the job itself asks for."""
     return data.options.model if data.options is not None else None
+
+
+def wants_stream(data: AiData) -> bool:
+    """Say whether the job's text is to be told as the model writes it."""
+    return data.options is not None and data.options.stream is True
 
 
 def contents(data: AiData) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 -- KEYS: text lease   ARGV: receipt call restart piece max_bytes max_pieces kept_ms
 -- With restart 1 the text begins anew. Its entries go and its ids go on, so that who knows the text up to some id hears
 -- of it. An entry has the fields t, the piece, c, the call that wrote it, and n, how many bytes were written up to it;
--- the first one has restart, too. Beyond max_bytes only n is counted, so that nothing follows after a hole.
+-- the first one has restart, too. The piece that goes beyond max_bytes is cut, and none follows after it.
 -- Atomic because a runner that lost the job must not write into another's text.
 -- Safe to repeat with the same call: a runner writes one piece of a text at a time.
 --@include record
