@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import psutil
 import pytest
 from standardwebhooks import Webhook
@@ -195,6 +196,9 @@ async def lines_until(process: Process, words: str) -> list[str]:
 async def test_kept_up_it_can_be_looked_at_and_ends_without_a_trace(kept: Process, tmp_path: Path) -> None:
     said = await lines_until(kept, "result main")
     assert any("jobs ended as they should" in line for line in said), said
+    dashboard = next(line for line in said if "The dashboard: " in line).rpartition(" ")[2]
+    async with httpx2.AsyncClient(timeout=30) as browser:
+        assert (await browser.get(dashboard)).status_code == 200
     url = shlex.split(said[-1])[0].removeprefix("REDIS_URL=")
     ran = await CommandLine(tmp_path, url).run("result", "main")
     assert "How do I add 1/2 and 1/3?" in ran.document["text"]

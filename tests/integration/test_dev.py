@@ -3,18 +3,22 @@
 import asyncio
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import psutil
 import pytest
 from tests.integration.command_line import CommandLine
+from tests.integration.processes import LOOK_SECONDS
 
 from edworkers.adapters.redis.connection import connect
 from edworkers.standins.redis import free_port
@@ -70,7 +74,7 @@ class Devs:
     async def start(self, *words: str, **env: str) -> Dev:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "edworkers", "dev", *words),
-            env={"PATH": os.environ["PATH"], **env},
+            env={"PATH": os.environ["PATH"], "EDWORKERS_SERVER_PORT": str(free_port()), **env},
             cwd=self.folder,
             stdin=DEVNULL,
             stdout=PIPE,
@@ -99,6 +103,14 @@ async def devs(tmp_path: Path) -> AsyncGenerator[Devs]:
     await started.end()
 
 
+async def until_answered(client: httpx2.AsyncClient, path: str) -> httpx2.Response:
+    """Ask until the server is there; the test's own time limit ends a wait for what never comes."""
+    while True:
+        with suppress(httpx2.ConnectError):
+            return await client.get(path)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
@@ -116,6 +128,28 @@ async def test_a_pushed_job_is_answered_and_its_webhook_arrives_signed(devs: Dev
     ran = await CommandLine(devs.folder, url).run("result", job_id)
     assert ran.code == 0
     assert "This answer comes from the Gemini stand-in." in ran.document["text"]
+
+
+async def test_its_dashboard_shows_the_queues_of_its_manifests_and_whoever_is_here_may_use_it(devs: Devs) -> None:
+    dev = await devs.start_own()
+    address = re.search(r"http://127\.0\.0\.1:\d+", await dev.says("dashboard "))
+    assert address is not None
+    async with httpx2.AsyncClient(base_url=address[0], timeout=30) as client:
+        answer = await until_answered(client, "/v1/queues")
+        assert {"ai", "webhook"} <= {queue["name"] for queue in answer.json()["queues"]}
+        data = {"conversationId": "c1", "userId": "u1", "prompt": "What is a prime number?"}
+        taken = await client.post("/v1/queues/ai/jobs", json=data)
+        assert taken.status_code == 202
+        page = await client.get(f"/queues/ai/jobs/{taken.json()['jobId']}")
+        assert "What is a prime number?" not in page.text, "what a student asks is masked"
+        assert "conversationId" in page.text
+
+
+async def test_what_its_server_can_not_use_is_told_before_anything_starts(devs: Devs) -> None:
+    code, said = await (await devs.start_own(EDWORKERS_SERVER_AUTH="everybody")).ended()
+    assert code == 2
+    assert "EDWORKERS_SERVER_AUTH: 'everybody' is none of" in said
+    assert "started" not in said.replace("nothing was started", "")
 
 
 async def test_it_says_what_runs_and_what_is_stood_in_for(devs: Devs) -> None:
@@ -145,7 +179,7 @@ async def test_a_stop_leaves_no_process_behind(devs: Devs) -> None:
     dev = await devs.start_own()
     processes = await dev.runners()
     assert {"redis-server", "valkey-server"} & {process.name() for process in processes}
-    assert len(processes) == 3
+    assert len(processes) == 4, "a Redis, a server and two runners"
     dev.process.terminate()
     code, said = await dev.ended()
     assert code == 0

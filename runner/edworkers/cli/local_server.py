@@ -1,7 +1,6 @@
 """The server of this machine alone: the HTTP API and the dashboard, as `edworkers dev` and `demo` start it."""
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ from edworkers.cli.local import HOST, is_free
 from edworkers.cli.supervise import edworkers_command
 from edworkers.core.errors import SettingsError
 from edworkers.standins.leash import leashed
+from edworkers.standins.redis import free_port
 
 USUAL_PORT = 8080
 _LOOK_SECONDS = 0.1
@@ -41,11 +41,7 @@ def choose_port(env: Mapping[str, str]) -> int:
     """Choose the port: the one that is set, or 8080, or a free one if that is taken."""
     wanted = env.get("EDWORKERS_SERVER_PORT", "")
     usual = int(wanted) if wanted.isascii() and wanted.isdigit() and 0 < int(wanted) <= 65535 else USUAL_PORT
-    if is_free(usual):
-        return usual
-    with socket.create_server((HOST, 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
+    return usual if is_free(usual) else free_port()
 
 
 def server_command(port: int, pools: Path | None) -> tuple[str, ...]:
