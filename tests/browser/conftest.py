@@ -14,6 +14,7 @@ import pytest
 import redis.asyncio
 import uvicorn
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from pytest_asyncio import fixture, is_async_test
 from tests.browser import seed
 from tests.integration.processes import eventually
 
@@ -26,6 +27,8 @@ from edworkers.server.access.roles import RoleRules
 from edworkers.server.app import create_app
 from edworkers.server.platform import ClusterView, Platform, PoolView, ServedQueue
 from edworkers.server.settings import ProxySettings, ServerSettings
+from edworkers.standins import redis as redis_standin
+from edworkers.standins.redis import RedisServer
 
 HERE = Path(__file__).parent
 IMAGES = HERE.parents[1] / "docs" / "images"
@@ -70,12 +73,18 @@ def _platform(site: Site) -> Platform:
     )
 
 
+BY_PROXY = ServerSettings(
+    auth="proxy",
+    proxy=ProxySettings((ip_network("127.0.0.0/8"),)),
+    roles=RoleRules(frozenset({"admins"}), frozenset({"operators"}), frozenset({"viewers"})),
+)
+"""Who asks is told by headers, as by a proxy."""
+
+
 @asynccontextmanager
-async def serve(site: Site, *, background: bool = False) -> AsyncGenerator[Site]:
-    """Serve a dashboard on a free port until the block ends; who asks is told by headers, as by a proxy."""
-    rules = RoleRules(frozenset({"admins"}), frozenset({"operators"}), frozenset({"viewers"}))
-    proxy = ProxySettings((ip_network("127.0.0.0/8"),))
-    app = create_app(_platform(site), ServerSettings(auth="proxy", proxy=proxy, roles=rules), background=background)
+async def serve(site: Site, *, background: bool = False, settings: ServerSettings = BY_PROXY) -> AsyncGenerator[Site]:
+    """Serve a dashboard on a free port until the block ends."""
+    app = create_app(_platform(site), settings, background=background)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         site.address = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -119,14 +128,29 @@ def _served(opened: compose.OpenQueue, client: Any) -> ServedQueue:
     return ServedQueue(opened.spec, opened.control, browser, opened.usage, module)
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Let all tests with a browser run in one event loop, which the browser that they share is bound to."""
+    one_loop = pytest.mark.asyncio(loop_scope="session")
+    for item in items:
+        if item.path.is_relative_to(HERE) and is_async_test(item):
+            item.add_marker(one_loop, append=False)
+
+
+@fixture(loop_scope="session")
+async def redis_server() -> AsyncGenerator[RedisServer]:
+    """A server of the test's own, to be stopped and started."""
+    async with redis_standin.serve(options={"appendonly": "yes", "appendfsync": "always"}) as server:
+        yield server
+
+
+@fixture(loop_scope="session")
 async def quiet_site(redis_url: str) -> AsyncGenerator[Site]:
     """A dashboard whose queues are empty."""
     async with open_site(redis_url) as opened, serve(opened) as site:
         yield site
 
 
-@pytest.fixture
+@fixture(loop_scope="session")
 async def site(redis_url: str) -> AsyncGenerator[Site]:
     """A dashboard whose five queues are busy: jobs that wait, run, are put off, done and dead for several causes."""
     async with open_site(redis_url) as opened:
@@ -135,17 +159,14 @@ async def site(redis_url: str) -> AsyncGenerator[Site]:
         now = opened.clock.now() // 10_000 * 10_000
         for name, desk in opened.desks.items():
             await desk.appear(opened.client, now)
-            taken = seed.samples(name, now)
-            for first in range(0, len(taken), 40):
-                together = taken[first : first + 40]
-                await asyncio.gather(*(opened.books.add_sample(name, sample) for sample in together))
+            await seed.lay_samples(opened.client, name, seed.samples(name, now))
         async with serve(opened) as site:
             yield site
 
 
-@pytest.fixture
+@fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncGenerator[Browser]:
-    """A Chromium without a window."""
+    """A Chromium without a window, shared by all tests of this process; each opens a profile of its own in it."""
     if CHROMIUM is None:
         pytest.fail("no chromium is on the PATH; on Debian: apt-get install chromium")
     async with async_playwright() as playwright:
@@ -202,7 +223,7 @@ def _check_home(tab: Tab, url: str) -> None:
         tab.faults.append(f"asked another host: {url}")
 
 
-@pytest.fixture
+@fixture(loop_scope="session")
 async def tab(browser: Browser, site: Site) -> AsyncGenerator[Tab]:
     """A page on a desk's screen, of somebody who may operate queues."""
     async with open_tab(browser, site) as opened:

@@ -11,10 +11,11 @@ from typing import Any
 from pydantic_core import to_json
 
 from edworkers import compose
+from edworkers.adapters.redis.books.ring import RINGS, SAMPLE_BYTES, widen, write
 from edworkers.adapters.redis.calls import Client
 from edworkers.core.fingerprint import cause, fingerprint
 from edworkers.core.job import read_entry
-from edworkers.core.keys import QueueKeys
+from edworkers.core.keys import QueueKeys, ServerKeys
 from edworkers.core.settings import PoolSpec
 from edworkers.handlers import registry
 from edworkers.ports import Enqueue, Settlement, Start
@@ -186,6 +187,16 @@ def samples(name: str, now: int) -> list[Sample]:
         for number, at in enumerate(range(now - HOUR_MS, now - 10_000, 10_000))
         if not 150 <= number < 165
     ]
+
+
+async def lay_samples(client: Any, name: str, taken: Sequence[Sample]) -> None:
+    """Keep samples as the books do, all at once: one by one they take seconds."""
+    for ring in RINGS:
+        data = bytearray(ring.size)
+        data[:10] = b"%010d" % (ring.floor(taken[-1].at) // 1000)
+        for sample in widen(taken, ring.step_ms):
+            data[ring.offset(sample.at) : ring.offset(sample.at) + SAMPLE_BYTES] = write(sample)
+        await client.set(ServerKeys().series(name, ring.step_seconds), bytes(data))
 
 
 def _sample(at: int, busy: int, number: int) -> Sample:

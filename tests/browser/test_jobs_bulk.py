@@ -62,6 +62,24 @@ async def test_jobs_of_several_queues_that_were_found_are_ticked_and_changed(bro
         assert await state_of(tab.site, "webhook", "hook-0524") == "dead"
 
 
+async def test_on_a_queues_page_jobs_are_changed_with_an_undo_too(browser: Browser, redis_url: str) -> None:
+    async with look(browser, redis_url) as tab:
+        page = tab.page
+        await tab.go("/queues/ai?state=dead")
+        await tab.live()
+        await page.get_by_label("Select answer-0106").check()
+        await page.get_by_role("button", name="Delete selected").click()
+        toast = page.locator(".undo-toast")
+        await toast.get_by_role("button", name="Undo").click()
+        await expect(toast).to_contain_text("Undone: nothing was changed")
+        await page.get_by_label("all 8 of them").check()
+        await page.get_by_role("button", name="Replay selected").click()
+        skip_undo_window(tab.site)
+        await expect(page.locator(".undo-toast", has_text="8 replayed")).to_be_visible()
+        await expect(page.locator("#live_jobs")).to_contain_text("No job is dead")
+        await expect(page).to_have_url(tab.site.address + "/queues/ai?state=dead")
+
+
 async def test_all_that_match_a_search_are_changed(browser: Browser, redis_url: str) -> None:
     async with look(browser, redis_url) as tab:
         await tab.go("/search?text=student-7&queue=webhook&state=pending")
@@ -82,6 +100,7 @@ async def test_with_the_keyboard_alone_jobs_are_chosen_and_opened(browser: Brows
         chosen = await page.locator("[data-row].at a[data-open]").inner_text()
         await page.keyboard.press("Enter")
         await expect(page.locator("h1 .mono")).to_have_text(chosen)
+        await tab.live()  # until then the page listens to no key
         await page.keyboard.press("g")
         await page.keyboard.press("f")
         await expect(page.locator("h1")).to_have_text("Failures")

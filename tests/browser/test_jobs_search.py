@@ -1,5 +1,7 @@
 """The search page, schedules and activity in a real browser."""
 
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,7 +12,7 @@ from tests.browser.jobs_world import begin, deeds, state_of
 
 from edworkers.ports.books import Deed
 from edworkers.server.dashboard.jobs import find
-from edworkers.server.platform import Schedule
+from edworkers.server.platform import PoolView, Schedule
 
 PLANS = (
     Schedule("token-cleanup", "17 * * * *", "Etc/UTC", {"type": "token-cleanup", "data": {}}),
@@ -77,6 +79,36 @@ async def test_a_schedule_is_told_in_words_and_run_now(tab: Tab) -> None:
     assert (deed.what, deed.detail) == ("run", "schedule token-cleanup")
     assert await state_of(tab.site, "scheduled", deed.subject) == "pending"
     assert deed.subject in await begin(tab.site, "scheduled")
+
+
+class Cluster:
+    """A cluster in which a schedule has fired."""
+
+    async def pools(self) -> Sequence[PoolView]:
+        return [
+            PoolView("scheduled", "scheduled", 1, 1, 0, 1, 1.0, 0, {}, {"logins": int(time.time() * 1000) - 90_000})
+        ]
+
+
+async def test_each_schedule_tells_of_the_latest_job_that_it_began(browser: Browser, site: Site) -> None:
+    plans = (*PLANS, Schedule("again", "0 7 * * *", "Etc/UTC", {"type": "token-cleanup", "data": {}}))
+    site.queues["scheduled"] = replace(site.queues["scheduled"], schedules=plans)
+    site.cluster = Cluster()
+    desk, report = site.desks["scheduled"], {"report": "logins"}
+    await desk.work([seed.Job("school.scheduled-logins-29413217", report, type="report", end="bury", body=seed.SLOW)])
+    await desk.wait([seed.Job("by-hand", report, type="report")])
+    async with open_tab(browser, site) as tab:
+        await tab.go("/schedules")
+        logins = tab.page.get_by_role("row", name="logins")
+        await expect(logins.locator(".state-dead")).to_be_visible()
+        await expect(logins.locator('[data-label="Latest job"]')).to_contain_text("by the clock")
+        again = tab.page.get_by_role("row", name="again").locator('[data-label="Latest job"]')
+        await expect(again).to_have_text("none is kept")
+        await tab.page.get_by_role("row", name="again").locator("summary", has_text="Run now").click()
+        await tab.page.get_by_role("row", name="again").get_by_role("button", name="Run now").click()
+        await expect(tab.page.locator("#live_glance")).to_contain_text("waiting")
+        await tab.go("/schedules")
+        await expect(again.locator(".state-pending")).to_be_visible()
 
 
 async def test_what_was_done_is_listed_filtered_and_paged(tab: Tab) -> None:

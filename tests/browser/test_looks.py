@@ -1,5 +1,10 @@
-"""Every page is accessible, keeps within its width, and loads nothing that its policy forbids."""
+"""Every page is accessible, keeps within its width, and loads nothing that its policy forbids.
 
+With PICTURES=1 the pictures of the docs are taken anew.
+"""
+
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,7 +43,8 @@ async def test_no_page_is_wider_than_its_window(browser: Browser, site: Site, wi
             assert (path, too_wide) == (path, 0)
 
 
-async def test_pictures_for_the_documentation(browser: Browser, site: Site) -> None:
+async def test_pictures_for_the_documentation(browser: Browser, site: Site, tmp_path: Path) -> None:
+    folder = IMAGES if os.environ.get("PICTURES") else tmp_path
     wanted: tuple[tuple[str, str, Any, str], ...] = (
         ("overview", "/", "light", "desk"),
         ("overview-dark", "/", "dark", "desk"),
@@ -49,8 +55,8 @@ async def test_pictures_for_the_documentation(browser: Browser, site: Site) -> N
         async with open_tab(browser, site, width=width, color_scheme=scheme) as tab:
             await tab.go(path)
             await tab.live()
-            await tab.page.screenshot(path=IMAGES / f"dashboard-{name}.png", full_page=name != "queue")
-            assert (IMAGES / f"dashboard-{name}.png").stat().st_size > 10_000
+            await tab.page.screenshot(path=folder / f"dashboard-{name}.png", full_page=name != "queue")
+            assert (folder / f"dashboard-{name}.png").stat().st_size > 10_000
 
 
 async def test_nothing_written_into_a_page_is_run_though_the_policy_would_stop_it(tab: Tab) -> None:

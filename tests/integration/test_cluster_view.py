@@ -80,6 +80,17 @@ async def test_each_pool_is_told_with_its_pods_and_what_is_not_as_it_should_be(a
     assert api.requests == [("/apis/edworkers.dev/v1alpha1/workerpools", "Bearer first")]
 
 
+async def test_each_schedule_tells_when_it_fired_last_where_it_has(api: Asked) -> None:
+    schedules = [
+        {"name": "cleanup", "cronJob": "scheduled-cleanup", "lastScheduleTime": "2026-11-30T22:17:00Z"},
+        {"name": "never", "cronJob": "scheduled-never"},
+    ]
+    api.answer = (200, {"items": [manifest("scheduled", {}, schedules=schedules)]})
+    async with api.view() as view:
+        (pool,) = await view.pools()
+    assert pool.fired == {"cleanup": 1_796_077_020_000}
+
+
 async def test_without_a_target_it_is_the_slots_of_a_pod(api: Asked) -> None:
     api.answer = (200, {"items": [manifest("ai", {"concurrency": 3})]})
     async with api.view() as view:
@@ -108,6 +119,7 @@ async def test_all_who_ask_at_once_get_one_answer(api: Asked) -> None:
         (200, {"kind": "Status"}),
         (200, {"items": [{"metadata": {}}]}),
         (200, {"items": [{"spec": None}]}),
+        (200, {"items": [manifest("ai", {}, schedules=[{"name": "x", "lastScheduleTime": "noon"}])]}),
     ],
 )
 async def test_an_answer_that_is_none_shows_no_pools_and_stops_nothing(api: Asked, answer: tuple[int, Any]) -> None:

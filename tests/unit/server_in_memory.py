@@ -44,12 +44,19 @@ class BrowserInMemory:
         store = self.store
         if state is State.PENDING:
             read = [read_entry(raw).payload for raw in reversed(store.pending)]
-            return [JobSummary(from_json(raw).get("id", ""), state, data=raw) for raw in read]
+            named = [(from_json(raw).get("id", ""), raw) for raw in read]
+            return [
+                JobSummary(i, state, at=store.records.get(i, Record(state)).queued_at, data=raw) for i, raw in named
+            ]
         if state is State.DELAYED:
             return [JobSummary(job_id, state, at=due) for job_id, due in sorted(store.delayed.items())]
         index = store.dead if state is State.DEAD else store.finished
         jobs = [self._ended(job_id, at, store.records[job_id]) for job_id, (at, _) in index.items()]
         return sorted(jobs, key=_latest_first)
+
+    def _waiting(self, job_id: str, raw: bytes) -> JobSummary:
+        record = self.store.records.get(job_id)
+        return JobSummary(job_id, State.PENDING, at=None if record is None else record.queued_at, data=raw)
 
     def _ended(self, job_id: str, at: int, record: Record) -> JobSummary:
         error = from_json(record.error) if record.error else {}

@@ -27,6 +27,7 @@ def test_what_died_before_the_oldest_that_was_looked_at_is_not_known() -> None:
 
 def test_a_job_that_died_by_a_clock_that_goes_ahead_died_now() -> None:
     assert trends_of(died("a", -0.01), NOW, has_more=False)["a"].hours[-1] == 1
+    assert trends_of(died("a", -100), NOW, has_more=True)["a"] == Trend((None,) * HOURS)
 
 
 def test_bars_are_as_high_as_there_were_deaths_and_none_is_out_of_sight() -> None:

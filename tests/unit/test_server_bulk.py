@@ -133,6 +133,22 @@ async def test_what_dies_after_it_was_asked_for_is_not_meant(case: Case) -> None
     assert list(case.world.store.dead) == ["new"]
 
 
+async def test_what_comes_to_wait_after_it_was_asked_for_is_not_meant(case: Case) -> None:
+    later = case.world.clock.now() + 10**9
+    await case.world.enqueue("waits")
+    await case.world.enqueue("delayed", due=later)
+    case.world.clock.advance(1)
+    waiting = await case.begin("cancel", Choice(State.PENDING))
+    delayed = await case.begin("cancel", Choice(State.DELAYED))
+    case.world.clock.advance(1)
+    await case.world.enqueue("waits-too")
+    await case.world.enqueue("delayed-too", due=later)
+    assert (await case.finish(waiting)).changed == 1
+    assert (await case.desk.find(delayed.id)).changed == 1
+    assert list(case.world.store.cancel) == ["waits"]
+    assert case.world.store.records["delayed-too"].state is State.DELAYED
+
+
 async def test_jobs_that_wait_are_cancelled_at_once_or_when_a_runner_meets_them(case: Case) -> None:
     await case.world.enqueue("waits")
     await case.world.enqueue("delayed", due=case.world.clock.now() + 10**6)

@@ -1,6 +1,7 @@
 """What a cluster says of the pools that it runs."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 
@@ -21,6 +22,8 @@ class PoolView(NamedTuple):
     """How many jobs the autoscaler counts; None where that couldn't be read."""
     conditions: Mapping[str, str]
     """Type to message, of each condition that isn't as it should be."""
+    fired: Mapping[str, int] = MappingProxyType({})
+    """When (Unix ms) each of its schedules fired last, by the schedule's name; without those that never did."""
 
 
 class ClusterView(Protocol):

@@ -1,7 +1,7 @@
 """One step of an operation on many jobs: find the next of them, and do to each what was asked for."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -58,7 +58,29 @@ async def _found(operation: BulkOperation, choice: Choice, served: ServedQueue) 
     if choice.state is State.DEAD:  # one that was replayed and has died again is not meant
         wanted = replace(wanted, before=min(wanted.before or operation.created_at, operation.created_at))
     found = await served.browser.search(choice.state, wanted, operation.cursor, _LOOKED_AT_ONCE)
-    return _Part([job.id for job in found.jobs if _has_id(job)], found.looked_at, _nameless(found.jobs), found.next)
+    jobs = await _there_by(operation.created_at, choice.state, found.jobs, served)
+    return _Part([job.id for job in jobs if _has_id(job)], found.looked_at, _nameless(jobs), found.next)
+
+
+async def _there_by(at: int, state: State, jobs: Sequence[JobSummary], served: ServedQueue) -> list[JobSummary]:
+    """Leave out the jobs that came into the state after a time (Unix ms), where they say so."""
+    if state is State.DELAYED:  # these tell when they are due, and their records when they came or were last tried
+        came = [await _came(part, served) for part in _batched(jobs, _CHANGED_AT_ONCE)]
+        times = [each for part in came for each in part]
+    else:
+        times = [job.at for job in jobs]
+    return [job for job, came_at in zip(jobs, times, strict=True) if came_at is None or came_at <= at]
+
+
+async def _came(jobs: Sequence[JobSummary], served: ServedQueue) -> list[int | None]:
+    records = await asyncio.gather(*(served.control.find(job.id) for job in jobs))
+    known = [[] if record is None else [record.queued_at, record.started_at] for record in records]
+    return [max((at for at in times if at is not None), default=None) for times in known]
+
+
+def _batched(jobs: Sequence[JobSummary], count: int) -> Iterator[Sequence[JobSummary]]:
+    """Give so many jobs at a time."""
+    return (jobs[start : start + count] for start in range(0, len(jobs), count))
 
 
 def _has_id(job: JobSummary) -> bool:

@@ -18,7 +18,7 @@ class Pages:
     """The dashboard, behind all other routes."""
 
     def __init__(self, app: FastAPI, platform: Platform, access: Access) -> None:
-        dashboard = create_dashboard(platform, access)
+        dashboard = create_dashboard(platform, access, can_log_out=access.has_login)
         app.router.routes.extend(dashboard.routes)
         self._access = access
         self._error_page: ErrorPage = dashboard.error_page

@@ -19,7 +19,7 @@ from edworkers.server.platform import ServedQueue
 
 STATES = (State.DEAD, State.INFLIGHT, State.PENDING, State.DELAYED, State.DONE, State.CANCELLED)
 """In which order jobs are looked for: what people look for has most often failed."""
-LOOKED_AT_ONCE = 2000
+LOOKED_AT_ONCE = 1000
 """How many jobs one step looks at."""
 
 _ID = re.compile(r"[!-~]{1,128}")

@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -97,9 +98,14 @@ class WorkerPools:
 
 
 def pool_view(item: Mapping[str, Any]) -> PoolView:
-    """Read a WorkerPool as the API gives it. Raises KeyError, TypeError or AttributeError for anything else."""
-    spec, status = item["spec"], item.get("status") or {}
-    scaling, queue = spec.get("autoscaling") or {}, status.get("queue") or {}
+    """Read a WorkerPool as the API gives it.
+
+    Raises KeyError, TypeError, ValueError or AttributeError for anything else.
+    """
+    spec: dict[str, Any] = item["spec"]
+    status: dict[str, Any] = item.get("status") or {}
+    scaling: dict[str, Any] = spec.get("autoscaling") or {}
+    queue: dict[str, Any] = status.get("queue") or {}
     fixed = spec.get("replicas")
     counts = [queue.get("pending"), queue.get("inflight")]
     return PoolView(
@@ -112,7 +118,13 @@ def pool_view(item: Mapping[str, Any]) -> PoolView:
         target=None if fixed is not None else float(scaling.get("targetPerReplica") or spec.get("concurrency", 1)),
         queue_length=None if None in counts else sum(cast("list[int]", counts)),
         conditions=_unexpected(status.get("conditions") or ()),
+        fired=_fired(status.get("schedules") or ()),
     )
+
+
+def _fired(schedules: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    times = {told["name"]: told.get("lastScheduleTime") for told in schedules}
+    return {name: round(datetime.fromisoformat(at).timestamp() * 1000) for name, at in times.items() if at}
 
 
 def _unexpected(conditions: Sequence[Mapping[str, Any]]) -> dict[str, str]:

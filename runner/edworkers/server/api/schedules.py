@@ -16,6 +16,7 @@ from edworkers.server.enqueue import make_job
 from edworkers.server.next_run import next_run
 from edworkers.server.platform import Schedule, ServedQueue
 from edworkers.server.problems import Problem
+from edworkers.server.schedule_runs import id_of_run
 
 router = APIRouter(tags=["Schedules"])
 one_router = APIRouter(prefix="/queues/{queue}", tags=["Schedules"])
@@ -62,7 +63,8 @@ async def run_now(served: OperatedQueue, identity: Operator, platform: ThePlatfo
         known = ", ".join(plan.name for plan in served.schedules) or "none"
         raise Problem(404, "not-found", f"the queue {served.spec.queue} has no schedule {name!r}; it has: {known}")
     document: dict[str, Any] = {"data": {}, **plan.job}
-    job = make_job(served, to_json(document), document, new_id=platform.new_id(), now=platform.clock.now())
+    new_id = id_of_run(name, platform.new_id())
+    job = make_job(served, to_json(document), document, new_id=new_id, now=platform.clock.now())
     await served.control.enqueue([job])
     queue = served.spec.queue
     await platform.books.note(Deed(platform.clock.now(), identity.name, "run", queue, job.job_id, f"schedule {name}"))

@@ -38,9 +38,12 @@ class Dashboard(NamedTuple):
     error_page: ErrorPage
 
 
-def create_dashboard(platform: Platform, access: Gate) -> Dashboard:
-    """Make the dashboard of these queues. Requests need `access` and `stopping` in their state, as app.py says."""
-    site = Site.of(platform, access)
+def create_dashboard(platform: Platform, access: Gate, *, can_log_out: bool = False) -> Dashboard:
+    """Make the dashboard of these queues. Requests need `access` and `stopping` in their state, as app.py says.
+
+    With `can_log_out` pages have a button that posts to `/logout`.
+    """
+    site = Site.of(platform, access, can_log_out=can_log_out)
     own = [Route("/theme", _change_theme, methods=["POST"]), Mount("/static", _Static(directory=_STATIC))]
     routes = [*overview_routes(site), *queue_routes(site), *job_routes(site), *own]
     return Dashboard(routes, site.error_page)

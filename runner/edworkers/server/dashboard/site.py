@@ -59,12 +59,14 @@ class Site:
     renderer: Renderer
     views: Views
     """How queues stand, read once for all who look."""
+    can_log_out: bool = False
+    """Whether people log in at this server."""
 
     @classmethod
-    def of(cls, platform: Platform, access: Gate) -> "Site":
+    def of(cls, platform: Platform, access: Gate, *, can_log_out: bool = False) -> "Site":
         """Put together what makes pages of these queues."""
         mask = Mask(platform.redactor)
-        return cls(platform, access, mask, Renderer(mask, platform.clock.now), Views(platform))
+        return cls(platform, access, mask, Renderer(mask, platform.clock.now), Views(platform), can_log_out)
 
     # Pages.
 
@@ -106,6 +108,7 @@ class Site:
         theme = request.cookies.get(THEME, "auto")
         return {
             "viewer": viewer,
+            "can_log_out": self.can_log_out and viewer is not None and viewer.kind == "person",
             "may_operate": viewer is not None and viewer.may(Scope.OPERATE),
             "queue_names": list(self.queues(viewer)) if viewer is not None else [],
             "theme": theme if theme in THEMES else "auto",

@@ -145,7 +145,7 @@ class Views:
         depths, usage, samples = await asyncio.gather(
             served.control.depths(), served.usage(), self.series(name, HOUR_MS)
         )
-        deaths, pools = await asyncio.gather(self._deaths(name, served, depths), self._pools())
+        deaths, pools = await asyncio.gather(self._deaths(name, served, depths), self.pools())
         mine = [pool for pool in pools if pool.queue == name]
         return QueueView(name, served.spec, depths, None, usage, samples, deaths, mine)
 
@@ -156,7 +156,8 @@ class Views:
         mark = (depths.dead, depths.totals.get("bury", 0), now // 60_000)
         return await self.fresh(f"deaths {name}", mark, 60.0, lambda: _read_deaths(served, now - HOUR_MS))
 
-    async def _pools(self) -> Sequence[PoolView]:
+    async def pools(self) -> Sequence[PoolView]:
+        """Give what the cluster says of its pools; empty outside of one."""
         cluster = self._platform.cluster
         return [] if cluster is None else await self.fresh("pools", None, _CLUSTER_SECONDS, cluster.pools)
 

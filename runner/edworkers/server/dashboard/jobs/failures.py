@@ -9,11 +9,14 @@ from starlette.routing import Route
 
 from edworkers.ports.browse import FailureGroup
 from edworkers.server.dashboard.jobs.addresses import search_path
+from edworkers.server.dashboard.jobs.trend import Trend, read_trends
 from edworkers.server.dashboard.site import Context, Site
 from edworkers.server.platform import ServedQueue
 
 _GROUPS = 200
 _HOUR_MS = 3_600_000
+_TREND_SECONDS = 10.0
+"""The hours of deaths are counted so often at most, for all who look."""
 SORTS = {"count": "most jobs", "last": "latest", "first": "newest cause"}
 
 
@@ -27,6 +30,8 @@ class Failure:
     """Where its jobs are listed."""
     trend: str
     """`new`, `going on` or `over`."""
+    hours: Trend | None
+    """When its jobs died; None where none of them is among the latest dead jobs."""
 
 
 def failures_routes(site: Site) -> list[Route]:
@@ -39,7 +44,7 @@ def failures_routes(site: Site) -> list[Route]:
         chosen = {queue: queues[queue]} if queue else queues
         sort = asked.get("sort") if asked.get("sort") in SORTS else "count"
         now = site.platform.clock.now()
-        found = await asyncio.gather(*(_of_queue(name, served, now) for name, served in chosen.items()))
+        found = await asyncio.gather(*(_of_queue(site, name, served, now) for name, served in chosen.items()))
         rows = _sorted([failure for failures in found for failure in failures], sort or "count")
         return {
             "failures": rows[:_GROUPS],
@@ -53,14 +58,17 @@ def failures_routes(site: Site) -> list[Route]:
     return [site.live_page("/failures", "jobs/failures.html", build)]
 
 
-async def _of_queue(queue: str, served: ServedQueue, now: int) -> list[Failure]:
+async def _of_queue(site: Site, queue: str, served: ServedQueue, now: int) -> list[Failure]:
     groups = await served.browser.failures(_GROUPS)
-    return [_failure(queue, group, now) for group in groups]
+    if not groups:
+        return []
+    trends = await site.views.fresh(f"trend {queue}", None, _TREND_SECONDS, lambda: read_trends(served, now))
+    return [_failure(queue, group, now, trends.get(group.fingerprint)) for group in groups]
 
 
-def _failure(queue: str, group: FailureGroup, now: int) -> Failure:
+def _failure(queue: str, group: FailureGroup, now: int, hours: Trend | None) -> Failure:
     href = search_path(queue=queue, state="dead", fingerprint=group.fingerprint)
-    return Failure(queue, group, href, trend_of(group, now))
+    return Failure(queue, group, href, trend_of(group, now), hours)
 
 
 def trend_of(group: FailureGroup, now: int) -> str:

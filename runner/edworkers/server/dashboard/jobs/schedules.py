@@ -20,9 +20,11 @@ from edworkers.server.enqueue import make_job
 from edworkers.server.next_run import in_words, next_run
 from edworkers.server.platform import Schedule, ServedQueue
 from edworkers.server.problems import Problem
+from edworkers.server.schedule_runs import id_of_run, latest_of_each
 
 _LATEST = 100
-"""How many jobs that ended are looked at for the last outcome of each schedule."""
+"""How many jobs of each state are looked at for the last outcome of each schedule."""
+_STATES = (State.DONE, State.DEAD, State.CANCELLED, State.INFLIGHT, State.PENDING, State.DELAYED)
 _LIVE_SECONDS = 5.0
 
 
@@ -38,8 +40,10 @@ class Row:
     """When (Unix ms) it runs next; None if never, or if that can't be told."""
     fault: str | None
     """What is wrong with its cron or time zone."""
+    fired_at: int | None
+    """When (Unix ms) the clock began it last; None where no cluster says."""
     last: JobSummary | None
-    """The latest job that it may have begun: of its queue and type."""
+    """The latest job that it began, by the clock or because somebody ran it now, among those looked at."""
     last_href: str | None
     data: Shown
     is_suspended: bool
@@ -64,19 +68,23 @@ def schedules_routes(site: Site) -> list[Route]:
 
 
 async def _rows(site: Site, served: ServedQueue) -> list[Row]:
-    latest = await _latest_by_type(served)
-    return [_row(site, served, schedule, latest.get(schedule.job.get("type"))) for schedule in served.schedules]
+    names = {schedule.name for schedule in served.schedules}
+    pages = await asyncio.gather(*(served.browser.page(state, None, _LATEST) for state in _STATES))
+    latest = latest_of_each((job for page in pages for job in page.jobs), names)
+    fired = await _fired(site, served.spec.queue)
+    return [
+        _row(site, served, schedule, latest.get(schedule.name), fired.get(schedule.name))
+        for schedule in served.schedules
+    ]
 
 
-async def _latest_by_type(served: ServedQueue) -> Mapping[object, JobSummary]:
-    """Find the latest job of each type: one that runs before one that has ended."""
-    states = (State.DONE, State.DEAD, State.INFLIGHT)
-    pages = await asyncio.gather(*(served.browser.page(state, None, _LATEST) for state in states))
-    jobs = sorted((job for page in pages for job in page.jobs), key=lambda job: job.at or 0)
-    return {job.type: job for job in jobs}
+async def _fired(site: Site, queue: str) -> Mapping[str, int]:
+    """Ask the cluster when the schedules of a queue's pools fired last."""
+    pools = await site.views.pools()
+    return {name: at for pool in pools if pool.queue == queue for name, at in pool.fired.items()}
 
 
-def _row(site: Site, served: ServedQueue, schedule: Schedule, last: JobSummary | None) -> Row:
+def _row(site: Site, served: ServedQueue, schedule: Schedule, last: JobSummary | None, fired: int | None) -> Row:
     queue, now = served.spec.queue, site.platform.clock.now()
     words, next_at, fault = schedule.cron, None, None
     try:
@@ -90,6 +98,7 @@ def _row(site: Site, served: ServedQueue, schedule: Schedule, last: JobSummary |
         words,
         None if served.spec.suspend else next_at,
         fault,
+        fired if fired is not None else schedule.last_at,
         last,
         job_path(queue, last.id) if last is not None and last.id else None,
         site.mask.document(dict(schedule.job)),
@@ -106,7 +115,7 @@ async def _run(site: Site, request: Request) -> Response:
         known = ", ".join(each.name for each in served.schedules) or "none"
         raise Problem(404, "not-found", f"{queue} has no schedule {name!r}; it has: {known}")
     document: dict[str, Any] = {"data": {}, **schedule.job}
-    new_id, now = site.platform.new_id(), site.platform.clock.now()
+    new_id, now = id_of_run(name, site.platform.new_id()), site.platform.clock.now()
     job = make_job(served, to_json(document), document, new_id=new_id, now=now)
     await served.control.enqueue([job])
     await site.platform.books.note(Deed(now, viewer.name, "run", queue, job.job_id, f"schedule {name}"))

@@ -131,6 +131,7 @@ function followOperations() {
 async function send(address, body) {
   try {
     const answer = await fetch(address, { method: "POST", body, headers: { Accept: "application/json" } });
+    if (answer.status === 401) location.reload(); // leads to the login, and back
     const told = await answer.json();
     if (answer.ok) return told;
     toast(told.detail ?? "That couldn't be done", 10);

@@ -43,8 +43,19 @@ function open() {
 function lost() {
   rest();
   show("lost");
-  timer = setTimeout(open, pause * (0.75 + Math.random() / 2));
+  timer = setTimeout(comeBack, pause * (0.75 + Math.random() / 2));
   pause = Math.min(pause * 2, LONGEST_PAUSE);
+}
+
+// Who isn't logged in any more gets no stream, only a page that leads to the login and back: it is opened then.
+async function comeBack() {
+  try {
+    const answer = await fetch(location.href, { method: "HEAD", headers: { Accept: "text/html" }, redirect: "manual" });
+    if (answer.type === "opaqueredirect" || answer.status === 401) return location.reload();
+  } catch {
+    // The server is away, not the session.
+  }
+  if (!document.hidden) open();
 }
 
 function rest() {

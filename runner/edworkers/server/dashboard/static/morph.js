@@ -24,11 +24,10 @@ function attributes(old, wanted) {
 }
 
 function children(old, wanted) {
-  const byKey = new Map();
-  for (const child of old.children) if (key(child)) byKey.set(key(child), child);
+  const known = byKey(old.children);
   let place = old.firstChild;
   for (const child of [...wanted.childNodes]) {
-    const same = key(child) ? byKey.get(key(child)) : alike(place, child) ? place : null;
+    const same = key(child) ? known.get(key(child))?.shift() : alike(place, child) ? place : null;
     if (same) {
       if (same !== place) old.insertBefore(same, place);
       else place = place.nextSibling;
@@ -42,6 +41,16 @@ function children(old, wanted) {
     place.remove();
     place = next;
   }
+}
+
+// Two rows may be of one job, and then have one key: the first is the first, the second the second.
+function byKey(elements) {
+  const known = new Map();
+  for (const element of elements) {
+    const name = key(element);
+    if (name) known.set(name, [...(known.get(name) ?? []), element]);
+  }
+  return known;
 }
 
 function renewOne(old, wanted) {
