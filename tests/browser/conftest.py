@@ -50,6 +50,7 @@ class Site:
     pipe: Client
     clock: compose.SystemClock = field(default_factory=compose.SystemClock)
     cluster: ClusterView | None = None
+    has_cluster: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _platform(site: Site) -> Platform:
         clock=site.clock,
         new_id=compose.new_name,
         explain=lambda error: f"{error}; check that it runs",
-        cluster=_ClusterOf(site),
+        cluster=_ClusterOf(site) if site.has_cluster else None,
     )
 
 

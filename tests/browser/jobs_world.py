@@ -95,3 +95,23 @@ async def bury(site: Site, queue: str, job: seed.Job, error: Mapping[str, Any]) 
     await site.queues[queue].control.enqueue([Enqueue(job.id, job.payload, urgent=True)])
     starts = await begin(site, queue, 1)
     await settle(site, queue, starts[job.id], "bury", dict(error))
+
+
+async def refuse(site: Site, queue: str, job: seed.Job, error: Mapping[str, Any]) -> None:
+    """Have a job buried before it began, as one whose data doesn't fit."""
+    await site.queues[queue].control.enqueue([Enqueue(job.id, job.payload, urgent=True)])
+    [delivery] = (await site.desks[queue].queue.cycle((), (), 1)).deliveries
+    origin = read_entry(delivery.raw).origin
+    ended = Settlement(
+        delivery.receipt,
+        job.id,
+        origin,
+        "bury",
+        0,
+        0,
+        to_json(error),
+        started=False,
+        fingerprint=fingerprint(dict(error)),
+        cause=to_json(cause(dict(error))),
+    )
+    assert (await site.desks[queue].queue.cycle([ended], (), 0)).lost == ()

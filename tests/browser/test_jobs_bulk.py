@@ -4,6 +4,8 @@ from playwright.async_api import Browser, expect
 from tests.browser.conftest import open_tab
 from tests.browser.jobs_world import busy, deeds, look, skip_undo_window, state_of
 
+CAUSE = "15 jobs: the attempt took longer than 15 s"
+
 
 async def test_failures_of_one_cause_are_replayed_at_once_or_not_where_it_is_undone(
     browser: Browser, redis_url: str
@@ -17,7 +19,7 @@ async def test_failures_of_one_cause_are_replayed_at_once_or_not_where_it_is_und
         await expect(row.locator(".confirm-panel").first).to_contain_text("15 jobs back on the list of webhook")
         await row.get_by_role("button", name="Replay", exact=True).click()
         toast = page.locator(".undo-toast")
-        await expect(toast).to_contain_text("Replay dead jobs of failure")
+        await expect(toast).to_contain_text(f"Replay {CAUSE} in ")
         await toast.get_by_role("button", name="Undo").click()
         await expect(toast).to_contain_text("Undone: nothing was changed")
         await expect(row.locator(".big")).to_have_text("15")
@@ -38,7 +40,8 @@ async def test_without_a_script_a_page_shows_how_far_it_is_and_undoes(browser: B
         await row.locator("summary", has_text="Delete").click()
         await row.get_by_role("button", name="Delete", exact=True).click()
         operation = page.locator(".operation")
-        await expect(operation).to_contain_text("Nothing is changed yet.")
+        await expect(operation).to_contain_text("Nothing is changed yet. It looks through 8 dead jobs for them.")
+        assert {deed.subject.partition(":")[0] for deed in await deeds(tab.site)} == {"2 jobs"}
         await operation.get_by_role("button", name="Undo").click()
         await expect(page.locator(".operation")).to_contain_text("Undone before it started: nothing was changed.")
         await page.get_by_role("link", name="Back", exact=True).click()

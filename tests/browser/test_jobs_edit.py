@@ -5,7 +5,7 @@ import json
 from playwright.async_api import Browser, expect
 from tests.browser import seed
 from tests.browser.conftest import Site, Tab, open_tab
-from tests.browser.jobs_world import begin, bury, deeds, settle, state_of
+from tests.browser.jobs_world import begin, bury, deeds, refuse, settle, state_of
 
 MISSING = {
     "kind": "rejected",
@@ -38,6 +38,25 @@ async def test_a_new_user_finds_a_failed_job_by_its_user_mends_it_and_sees_it_do
     await expect(page.locator("#live_timeline")).to_contain_text("Replayed")
     [deed, *_] = await deeds(tab.site)
     assert (deed.who, deed.what, deed.subject) == ("Olena", "edit", "broken-7")
+
+
+async def test_what_a_page_says_of_attempts_agrees_before_and_after_a_replay(tab: Tab) -> None:
+    await refuse(tab.site, "ai", BROKEN, MISSING)
+    most = tab.site.queues["ai"].spec.job.max_attempts
+    await tab.go("/queues/ai/jobs/broken-7")
+    attempts = tab.page.locator(".stat", has_text="Attempts").locator("dd")
+    titles = tab.page.locator("#live_timeline > ol .what")
+    await expect(attempts).to_have_text(f"0of {most}")
+    await expect(titles).to_have_text(["Enqueued", "Refused before it began", "Put into the dead letters"])
+    assert await tab.site.queues["ai"].control.edit("broken-7", json.dumps(MENDED).encode())
+    starts = await begin(tab.site, "ai")
+    await settle(tab.site, "ai", starts["broken-7"], "ack", {})
+    await tab.page.reload()
+    await expect(attempts).to_have_text(f"1of {most} since it was replayed")
+    await expect(titles).to_have_text(["Replayed", "Attempt 1 did it", "Done"])
+    earlier = tab.page.locator("#live_timeline .before")
+    await earlier.get_by_text("Before it was replayed").click()
+    await expect(earlier.locator(".what")).to_have_text(["Enqueued", "Refused before it began"])
 
 
 async def test_every_fault_is_shown_beside_the_form_and_nothing_that_was_typed_is_lost(tab: Tab) -> None:

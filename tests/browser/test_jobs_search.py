@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from playwright.async_api import Browser, expect
 from tests.browser import seed
-from tests.browser.conftest import VIEWER, Site, Tab, open_tab
+from tests.browser.conftest import VIEWER, Site, Tab, open_site, open_tab, serve
 from tests.browser.jobs_world import begin, deeds, state_of
 
 from edworkers.ports.books import Deed
@@ -79,6 +79,39 @@ async def test_a_schedule_is_told_in_words_and_run_now(tab: Tab) -> None:
     assert (deed.what, deed.detail) == ("run", "schedule token-cleanup")
     assert await state_of(tab.site, "scheduled", deed.subject) == "pending"
     assert deed.subject in await begin(tab.site, "scheduled")
+
+
+async def test_where_no_cluster_is_no_next_run_is_promised(redis_url: str, browser: Browser) -> None:
+    async with open_site(redis_url) as opened:
+        opened.has_cluster = False
+        async with serve(opened) as site, open_tab(browser, site) as tab:
+            site.queues["scheduled"] = replace(site.queues["scheduled"], schedules=PLANS)
+            await tab.go("/schedules")
+            await expect(tab.page.locator(".no-clock")).to_contain_text("schedules are begun by a cluster's CronJobs")
+            cells = tab.page.locator('[data-label="Next run"]')
+            await expect(cells).to_have_text(["no clock runs here"] * len(PLANS))
+            await tab.page.get_by_role("row", name="token-cleanup").locator("summary", has_text="Run now").click()
+            await tab.page.get_by_role("row", name="token-cleanup").get_by_role("button", name="Run now").click()
+            await expect(tab.page.locator("#live_glance")).to_contain_text("waiting")
+
+
+async def test_only_what_can_be_done_to_what_was_found_is_offered(tab: Tab) -> None:
+    await tab.go("/search?text=hook-0500")
+    await tab.go("/search?text=connection+refused&queue=webhook")
+    await expect(tab.page.locator("[data-search-none]")).to_be_hidden()
+    await expect(tab.page.get_by_text("Replay all")).to_be_visible()
+    await expect(tab.page.get_by_text("Cancel all")).to_be_hidden()
+    await expect(tab.page.get_by_role("button", name="Cancel selected")).to_be_hidden()
+    await tab.go("/search?text=nothing+has+this")
+    await expect(tab.page.get_by_text("All that match")).to_be_hidden()
+
+
+async def test_what_a_search_finds_later_is_offered_then(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(find, "_FIRST_SECONDS", 0.0)
+    for start in range(0, 2000, 1000):
+        await tab.site.desks["email"].wait([seed.Job(f"mail-{start + n}", {"no": start + n}) for n in range(1000)])
+    await tab.go("/search?text=mail-1&queue=email")
+    await expect(tab.page.get_by_text("Cancel all")).to_be_visible()
 
 
 class Cluster:

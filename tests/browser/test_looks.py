@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser
+from tests.browser import seed
 from tests.browser.conftest import IMAGES, VIEWER, Site, Tab, open_tab
+from tests.browser.jobs_world import bury
 
 PAGES = ("/", "/queues/webhook", "/queues/ai?state=dead", "/queues/ai?state=inflight", "/queues/document")
 
@@ -78,6 +80,31 @@ async def test_colours_are_changed_without_a_script_and_kept(browser: Browser, s
         assert await tab.page.locator("html").get_attribute("data-theme") == "dark"
         await tab.go("/")
         assert await tab.page.locator("html").get_attribute("data-theme") == "dark"
+
+
+async def test_without_a_script_a_page_does_not_speak_of_being_live(browser: Browser, site: Site) -> None:
+    async with open_tab(browser, site, java_script_enabled=False) as tab:
+        await tab.go("/")
+        assert not await tab.page.locator("#live-dot").is_visible()
+
+
+async def test_on_a_phone_the_page_that_is_open_is_in_sight_in_the_navigation(browser: Browser, site: Site) -> None:
+    async with open_tab(browser, site, width="phone") as tab:
+        await tab.go("/activity")
+        await tab.live()
+        box = await tab.page.locator(".nav [aria-current]").bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 375 - 40
+
+
+async def test_a_long_type_leaves_room_for_the_error(browser: Browser, site: Site) -> None:
+    job = seed.Job("odd", {}, type="<script>" + "a" * 120)
+    await bury(site, "scheduled", job, seed.SLOW)
+    async with open_tab(browser, site) as tab:
+        await tab.go("/queues/scheduled?state=dead")
+        cell = await tab.page.get_by_role("row", name="odd").locator("td.wide").bounding_box()
+        assert cell is not None
+        assert cell["width"] > 400
 
 
 async def test_who_may_only_read_is_told_so_and_sees_no_button_that_changes_something(

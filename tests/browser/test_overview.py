@@ -30,6 +30,7 @@ async def test_overview_tells_at_first_glance_what_is_wrong(tab: Tab) -> None:
     strip = tab.page.locator("#live_attention")
     await expect(strip).to_contain_text("77 jobs died in the last hour, most often “connection refused by")
     await expect(strip).to_contain_text("8 jobs died in the last hour")
+    await expect(strip.locator(".which").first).to_have_text("webhook")
     webhook = row(tab, "webhook")
     await expect(webhook.locator('[data-label="Waiting"]')).to_contain_text("120")
     await expect(webhook.locator('[data-label="Dead"]')).to_have_text("77")

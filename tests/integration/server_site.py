@@ -73,6 +73,7 @@ async def serving(
     headers: Mapping[str, str] | None = None,
     background: bool = False,
     answer_seconds: float = 60,
+    env: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Site]:
     """Serve until the block ends."""
     stats = HttpStats()
@@ -80,7 +81,7 @@ async def serving(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with open_platform(lambda: plan, {"REDIS_URL": redis_url}, answer_seconds) as platform:
+        async with open_platform(lambda: plan, {"REDIS_URL": redis_url, **(env or {})}, answer_seconds) as platform:
             platform.queues()
             app = create_app(platform, settings or ServerSettings(), stats=stats, scrape=scrape, background=background)
             server = GuestServer(app)

@@ -52,6 +52,17 @@ async def test_a_body_of_another_type_is_refused_with_what_to_send(site: Site, k
     assert "application/json" in problem(answer, 415, "unsupported-type")["detail"]
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip"])
+async def test_a_body_that_is_compressed_is_refused_with_what_to_do(site: Site, coding: str) -> None:
+    headers = {**JSON, "Content-Encoding": coding}
+    for path, body in ((JOBS, GOOD), (f"{JOBS}/bulk", [GOOD])):
+        answer = await site.client.post(path, content=json.dumps(body).encode(), headers=headers)
+        assert "without Content-Encoding" in problem(answer, 415, "unsupported-type")["detail"]
+        assert answer.headers["accept-encoding"] == "identity"
+    plain = {**JSON, "Content-Encoding": "identity"}
+    assert (await site.client.post(JOBS, content=json.dumps(GOOD).encode(), headers=plain)).status_code == 202
+
+
 async def test_a_body_that_says_it_is_too_large_is_refused(site: Site) -> None:
     body = json.dumps({**GOOD, "prompt": "x" * MIB}).encode()
     found = problem(await site.client.post(JOBS, content=body, headers=JSON), 413, "too-large")

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import httpx2
 import pytest
 from tests.integration.processes import Queue, eventually
 from tests.integration.server_site import Site, events_of, problem, serving
 from tests.integration.test_server_jobs import Hands
 
+from edworkers.cli.server_platform import ANSWER_SECONDS
 from edworkers.compose import open_pipe, open_queue
 from edworkers.core.settings import PoolSpec
 from edworkers.server.api import events
@@ -146,3 +148,22 @@ async def test_nobody_who_follows_is_left_behind(site: Site) -> None:
 
 async def test_a_jobs_events_are_those_of_a_queue_that_the_key_sees(site: Site) -> None:
     problem(await site.get("/v1/queues/nowhere/jobs/j1/events"), 404, "unknown-queue")
+
+
+async def test_hundreds_who_begin_to_follow_at_once_are_all_let_in_by_a_server_that_just_began(
+    site: Site, hands: Hands, redis_url: str
+) -> None:
+    await site.enqueue("j1")
+    await hands.bury("j1")
+    async with serving(redis_url, answer_seconds=ANSWER_SECONDS) as cold:
+        limits = httpx2.Limits(max_connections=None)
+        async with httpx2.AsyncClient(base_url=cold.url, timeout=60, trust_env=False, limits=limits) as client:
+            answers = await asyncio.gather(*(client.get(f"{JOBS}/j1/events") for _ in range(300)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert all("event: outcome" in answer.text for answer in answers)
+
+
+async def test_a_job_nobody_knows_can_not_be_followed_however_many_try(site: Site) -> None:
+    await site.enqueue("j1")
+    answers = await asyncio.gather(*(site.client.head(f"{JOBS}/{name}/events") for name in ("j1", "no", "j1", "no2")))
+    assert [answer.status_code for answer in answers] == [200, 404, 200, 404]

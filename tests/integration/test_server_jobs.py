@@ -110,8 +110,25 @@ async def test_a_waiting_job_is_cancelled_when_a_runner_meets_it(site: Site) -> 
     await site.enqueue("j1")
     answer = await site.post(f"{JOBS}/j1/cancel")
     assert answer.status_code == 202
-    assert answer.json() == {"jobId": "j1", "queue": "work", "status": "requested", "known": True}
-    assert (await site.post(f"{JOBS}/pushed/cancel")).json()["known"] is False
+    document = answer.json()
+    assert "when a runner meets it" in document.pop("detail")
+    assert document == {"jobId": "j1", "queue": "work", "status": "requested", "known": True}
+
+
+async def test_to_cancel_a_job_without_a_record_is_told_as_a_request_and_noted_nowhere(site: Site) -> None:
+    answer = await site.post(f"{JOBS}/pushed/cancel")
+    assert (answer.status_code, answer.json()["known"]) == (202, False)
+    assert "no record of 'pushed'" in answer.json()["detail"]
+    assert await site.app.state.platform.books.deeds(None, 10) == ((), None)
+
+
+async def test_head_is_answered_as_get_without_a_body(site: Site) -> None:
+    await site.enqueue("j1")
+    for path in ("/v1/queues", f"{JOBS}/j1", f"{JOBS}/j1/events", "/livez", "/readyz", "/metrics", "/docs"):
+        answer = await site.client.head(path)
+        assert (answer.status_code, answer.content) == (200, b""), path
+    assert (await site.client.head(f"{JOBS}/nothing")).status_code == 404
+    assert 'method="HEAD",route="/v1/queues"' in (await site.get("/metrics")).text
 
 
 async def test_a_dead_job_is_replayed(site: Site, hands: Hands) -> None:

@@ -4,12 +4,17 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 from tests.integration.processes import eventually
 from tests.integration.server_site import GOOD, Site, problem, serving
 
+from edworkers.adapters.redis.address import redis_address
+from edworkers.adapters.redis.asking import ask
+from edworkers.adapters.redis.shared import MOST_CONNECTIONS, shared_client
 from edworkers.cli.server_platform import ANSWER_SECONDS
+from edworkers.core.errors import QueueUnavailableError, ServerBusyError
 from edworkers.standins.redis import RedisServer
 
 JOBS = "/v1/queues/ai/jobs"
@@ -110,3 +115,43 @@ async def test_a_stream_outlives_a_redis_that_is_away_for_a_while(site: Site, re
         await eventually(lambda: works(site))
         assert (await site.post(f"{JOBS}/j1/cancel")).status_code in {200, 202}
         assert not answer.is_closed
+
+
+async def test_a_job_that_may_have_been_taken_is_named_so_that_it_can_be_asked_for(
+    site: Site, redis_server: RedisServer
+) -> None:
+    await eventually(lambda: works(site))
+    os.kill(redis_server.pid, signal.SIGSTOP)
+    try:
+        one, many = await asyncio.gather(
+            site.post(JOBS, GOOD), site.post(f"{JOBS}/bulk", [GOOD, {"id": "b", "data": GOOD}])
+        )
+    finally:
+        os.kill(redis_server.pid, signal.SIGCONT)
+    found = problem(one, 503, "away")
+    assert "may have been taken" in found["detail"]
+    assert len(problem(many, 503, "away")["jobIds"]) == 2
+    again = {"id": found["jobId"], "data": GOOD}
+    await eventually(lambda: works(site))
+    assert (await site.post(JOBS, again)).json()["jobId"] == found["jobId"]
+    assert (await site.get(f"{JOBS}/{found['jobId']}")).json()["state"] == "pending"
+
+
+async def test_connections_that_are_all_in_use_are_not_told_as_a_redis_that_is_away(redis_url: str) -> None:
+    client = shared_client(redis_address({"REDIS_URL": redis_url}), "", 0.05)
+    pool: Any = client.connection_pool
+    held = [await pool.get_connection() for _ in range(MOST_CONNECTIONS)]
+    waiting = asyncio.ensure_future(ask(client, client.ping))
+    try:
+        with pytest.raises(QueueUnavailableError, match="none of 32 connections has had an answer"):
+            await waiting
+        busy = asyncio.ensure_future(ask(client, client.ping))
+        await asyncio.sleep(0)
+        await pool.release(held.pop())
+        held.append(await pool.get_connection())
+        with pytest.raises(ServerBusyError, match="run more servers"):
+            await busy
+    finally:
+        for connection in held:
+            await pool.release(connection)
+        await client.aclose()

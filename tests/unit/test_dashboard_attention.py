@@ -83,6 +83,13 @@ def test_what_is_broken_comes_before_what_may_break() -> None:
     assert [concern.kind for concern in concerns([slow, dead], NOW)] == ["bad", "warn"]
 
 
+def test_of_what_is_as_bad_that_comes_first_which_touches_most_jobs() -> None:
+    few = view(deaths=Deaths(8, is_more=False))
+    many = QueueView("webhook", few.spec, depths(), deaths=Deaths(77, is_more=False))
+    away = QueueView("email", few.spec, fault="Redis is away")
+    assert [concern.queue for concern in concerns([few, many, away], NOW)] == ["email", "webhook", "ai"]
+
+
 STARTING = (PoolView("ai", "ai", 0, 1, 0, 9, 3, 1, {}),)
 
 

@@ -227,3 +227,10 @@ def test_a_group_is_shown_without_secrets_and_told_apart_from_others(group: str)
 @pytest.mark.parametrize("group", ["school-1", "https://school.example/hooks", "u1"])
 def test_a_group_without_secrets_is_shown_as_it_is(group: str) -> None:
     assert Redactor().group(group) == group
+
+
+def test_counts_of_tokens_by_the_names_of_prompt_and_answer_stay() -> None:
+    result = {"answer": "It is.", "usage": {"tokens": {"prompt": 12, "answer": 34, "total": 46}}}
+    counted = {"tokens": {"prompt": 12, "answer": 34, "total": 46}}
+    assert Redactor().redact(result) == {"answer": "[6 characters]", "usage": counted}
+    assert Redactor().redact({"note": 2, "pin": 1234}) == {"note": "[redacted]", "pin": "[redacted]"}

@@ -248,9 +248,9 @@ async def test_who_began_undid_and_what_came_of_it_is_in_the_audit_log(case: Cas
     await case.finish(second)
     seen = [(deed.who, deed.what, deed.subject, deed.detail) for deed in reversed(case.world.books.notes)]
     assert seen == [
-        ("ann", "replay", "dead jobs failed by timeout", "begun as op1; 2 to look at"),
+        ("ann", "replay", "dead jobs failed by timeout", "begun as op1, which looks through 2 dead jobs"),
         ("bob", "undo", "dead jobs failed by timeout", "replay op1 before it started"),
-        ("ann", "drop", "dead job a", "begun as op2; 1 to look at"),
+        ("ann", "drop", "dead job a", "begun as op2"),
         ("ann", "drop-end", "dead job a", "op2 done: 1 changed, 0 refused"),
     ]
 

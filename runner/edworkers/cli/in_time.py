@@ -1,10 +1,10 @@
-"""Ports whose every call ends within a time, whatever the server behind them does."""
+"""Ports whose every call ends within a time, whatever the server behind them does; one request's calls share it."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from edworkers.core.errors import QueueUnavailableError
+from edworkers.server.time_limit import time_limit
 
 Port = TypeVar("Port")
 
@@ -20,7 +20,7 @@ class _InTime:
 
         async def ask(*args: Any, **more: Any) -> Any:
             try:
-                async with asyncio.timeout(seconds):
+                async with time_limit(seconds):
                     return await call(*args, **more)
             except TimeoutError as error:
                 raise QueueUnavailableError(f"Redis can't be used: no answer within {seconds:g} s") from error
@@ -30,5 +30,8 @@ class _InTime:
 
 
 def in_time(port: Port, seconds: float) -> Port:
-    """Give a port whose async methods raise QueueUnavailableError where they take longer; it has no other members."""
+    """Give a port whose async methods raise QueueUnavailableError where they take longer; it has no other members.
+
+    What is asked within one request takes no longer in all, until its answer has begun.
+    """
     return cast("Port", _InTime(port, seconds))

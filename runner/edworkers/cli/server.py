@@ -80,7 +80,7 @@ async def _serve(plan: Plan, env: Mapping[str, str], settings: ServerSettings, l
             platform.queues()  # what can't be opened is told at once
             app = create_app(platform, settings, stats=stats, scrape=Exposition([HttpCollector(stats)]).text)
             address = _address(listener)
-            log.info("server.started", address=address, auth=settings.auth)
+            log.info("server.started", address=address, people_by=settings.auth)
             tracing = compose.open_tracing(env, compose.new_name(), {})
             await Server(app).serve([listener])
             if tracing is not None:

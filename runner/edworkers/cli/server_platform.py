@@ -16,9 +16,10 @@ from edworkers.adapters.redis.shared import shared_client
 from edworkers.adapters.redis.watch import RedisWatch
 from edworkers.cli.in_time import in_time
 from edworkers.cli.server_queues import Plan, PlannedQueue, ServedQueues
-from edworkers.core.errors import SettingsError
+from edworkers.core.errors import QueueUnavailableError, ServerBusyError, SettingsError
 from edworkers.core.keys import LimiterKeys, QueueKeys, ServerKeys
 from edworkers.core.limits import limiters
+from edworkers.core.redact import MORE_NAMES, Redactor, names_in
 from edworkers.core.settings import PoolSpec
 from edworkers.ports import HandlerModule, Usage
 from edworkers.server.platform import Platform, Schedule, ServedQueue
@@ -69,9 +70,17 @@ async def open_platform(
             books=in_time(RedisBooks(clients.of(ServerKeys().deeds)), answer_seconds),
             clock=compose.SystemClock(),
             new_id=compose.new_name,
-            explain=lambda error: f"{error}; {compose.what_to_do(error.__cause__, address)}",
+            explain=lambda error: _explain(error, address),
+            answer_seconds=answer_seconds,
+            redactor=Redactor(names_in(env.get(MORE_NAMES, ""))),
             cluster=cluster,
         )
+
+
+def _explain(error: QueueUnavailableError, address: RedisAddress) -> str:
+    if isinstance(error, ServerBusyError):
+        return str(error)
+    return f"{error}; {compose.what_to_do(error.__cause__, address)}"
 
 
 class _Opener:

@@ -36,6 +36,10 @@ class QueueUnavailableError(EdworkersError):
     """Redis can't be reached or doesn't answer; what was asked may or may not have happened."""
 
 
+class ServerBusyError(QueueUnavailableError):
+    """Redis is well, but this process asks it so much that a question had no turn in time; it wasn't asked."""
+
+
 class UnsafeRedisError(EdworkersError):
     """A Redis that could lose jobs by its own configuration."""
 

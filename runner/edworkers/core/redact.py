@@ -31,6 +31,8 @@ _RECEIVERS = re.compile(r"^(to|cc|bcc|replyto)$")
 """Names of somebody's address, or of something else: what stands there tells."""
 _LIKE_ADDRESS = re.compile(r"@|^[+(]?\d[\d ().-]{5,}$")
 _CONTENT = re.compile(r"^(prompt|content|html|text|body|subject|variables|assessmentdata|answers?|essay|note)$")
+_WRITTEN = re.compile(r"^(prompt|answers?)$")
+"""Of content: beside counts of tokens, a number of this name is such a count."""
 _COUNTS = re.compile(r"tokens$|(count|limit|bytes|seconds|ms)$")
 _REFERENCES = re.compile(r"ref$")
 
@@ -90,6 +92,8 @@ class Redactor:
             return self._value(value, longest, depth)
         if kind == "receiver" and not _has_address(value):
             return self._value(value, longest, depth)
+        if kind == "content" and isinstance(value, int | float) and _WRITTEN.search(_plain(name)):
+            return value
         if kind == "content" and isinstance(value, str):
             return value if _is_length(value) else f"[{len(value)} characters]"
         return REDACTED

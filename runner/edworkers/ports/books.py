@@ -69,6 +69,8 @@ class BulkOperation:
     refused: int = 0
     cursor: str | None = None
     fault: str | None = None
+    about: str = ""
+    """In words which jobs it is for, where its fields alone wouldn't tell people; masked."""
 
 
 class ServerBooks(Protocol):

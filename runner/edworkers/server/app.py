@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from edworkers.core.errors import EdworkersError, InvalidJobError, QueueUnavailableError
+from edworkers.core.errors import EdworkersError, InvalidJobError, QueueUnavailableError, ServerBusyError
 from edworkers.core.http_stats import HttpStats
 from edworkers.core.settings import faults_of
 from edworkers.server.access.access import Access
@@ -27,7 +27,7 @@ from edworkers.server.api.routes import add_api
 from edworkers.server.background import Background
 from edworkers.server.pages import Pages
 from edworkers.server.platform import Platform
-from edworkers.server.problems import Problem, away
+from edworkers.server.problems import Problem, away, busy
 from edworkers.server.requests import Requests
 from edworkers.server.settings import ServerSettings
 
@@ -112,6 +112,8 @@ def _add_error_handlers(app: FastAPI, platform: Platform, pages: Pages) -> None:
 
     async def ours(request: Request, error: Exception) -> Response:
         match error:
+            case ServerBusyError():
+                return await pages.answer(request, busy(str(error)))
             case QueueUnavailableError():
                 return await pages.answer(request, away(platform.explain(error)))
             case InvalidJobError(summary=summary, faults=faults):

@@ -13,6 +13,7 @@ import structlog
 
 from edworkers.core.errors import QueueUnavailableError
 from edworkers.ports.books import BulkOperation, Deed
+from edworkers.ports.browse import Wanted
 from edworkers.server.bulk_steps import take_step
 from edworkers.server.choice import BulkRefusedError, Choice, check_choice, in_words
 from edworkers.server.platform import Platform, ServedQueue
@@ -24,6 +25,10 @@ OPEN = ("waiting", "running")
 
 _TURN_MS = 10_000
 _KNOWN = 100
+_CAUSES = 200
+"""Among so many causes the one that is meant is looked for."""
+_LONGEST = 90
+"""Of a cause so many characters are told."""
 _LISTENING_SECONDS = 1.0
 
 
@@ -53,10 +58,24 @@ class BulkDesk:
             starts_at=now + UNDO_MS,
             status="waiting",
             total=total,
+            about=await self._about(served, choice),
         )
         await self.platform.books.save(operation)
-        await self._note(operation, who, action, f"begun as {operation.id}; {total} to look at")
+        await self._note(operation, who, action, f"begun as {operation.id}{looks_through(operation)}")
         return operation
+
+    async def _about(self, served: ServedQueue, choice: Choice) -> str:
+        """Say what jobs of one cause died of, and how many those are; empty for all other choices."""
+        cause = choice.wanted.fingerprint
+        if cause is None or choice.wanted != Wanted(fingerprint=cause):
+            return ""
+        groups = await served.browser.failures(_CAUSES)
+        found = next((group for group in groups if group.fingerprint == cause), None)
+        return (
+            ""
+            if found is None
+            else f"{_jobs(found.count)}: {_short(str(self.platform.redactor.redact(found.message)))}"
+        )
 
     async def undo(self, operation_id: str, who: str) -> BulkOperation:
         """Take an operation back before it starts, or stop one that runs: what it has changed stays so.
@@ -89,6 +108,22 @@ class BulkDesk:
 async def note(platform: Platform, operation: BulkOperation, who: str, what: str, detail: str) -> None:
     """Keep in the audit log what became of an operation. Raises QueueUnavailableError."""
     await platform.books.note(Deed(platform.clock.now(), who, what, operation.queue, in_words(operation), detail))
+
+
+def looks_through(operation: BulkOperation) -> str:
+    """Say how many jobs have to be looked at to find those that are meant; nothing where they are named."""
+    if "ids" in operation.wanted:
+        return ""
+    return f", which looks through {operation.total} {operation.state} {'job' if operation.total == 1 else 'jobs'}"
+
+
+def _jobs(number: int) -> str:
+    return "1 job" if number == 1 else f"{number} jobs"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
 class BulkRunner:

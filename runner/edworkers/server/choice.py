@@ -22,7 +22,7 @@ _WORDS = {
     "type": "of type {}",
     "group": "of group {}",
     "error_kind": "failed by {}",
-    "fingerprint": "of failure {}",
+    "fingerprint": "of the cause {}",
     "before": "until {}",
     "after": "since {}",
 }
@@ -77,6 +77,8 @@ def check_choice(action: str, choice: Choice) -> None:
 
 def in_words(operation: BulkOperation) -> str:
     """Say which jobs an operation is for."""
+    if operation.about:
+        return operation.about
     try:
         return Choice.of(operation).in_words()
     except ValueError:

@@ -61,5 +61,7 @@ class Platform:
     """Says what to do where Redis can't be used."""
     cluster: ClusterView | None = None
     """None outside of a cluster."""
+    answer_seconds: float = 2.0
+    """No question to Redis takes longer, nor do all together that one request asks."""
     redactor: Redactor = field(default_factory=Redactor)
     """By which rules job data is masked for people."""

@@ -15,6 +15,7 @@ RETRY_SECONDS = 2
 """After how long to ask again where Redis is away."""
 
 _TITLES = {
+    "busy": "The server has too much to do now",
     "away": "Redis can't be used now",
     "cancelled": "The job was cancelled",
     "cross-site": "The request comes from another site's page",
@@ -76,9 +77,14 @@ class Problem(HTTPException):
         return Response(to_json(self.document()), self.status_code, self.headers, MEDIA_TYPE)
 
 
-def away(detail: str) -> Problem:
-    """Say that Redis can't be used now, and when to ask again."""
-    return Problem(503, "away", detail, headers={"Retry-After": str(RETRY_SECONDS)})
+def away(detail: str, **more: Any) -> Problem:
+    """Say that Redis can't be used now, and when to ask again; `more` are further fields."""
+    return Problem(503, "away", detail, headers={"Retry-After": str(RETRY_SECONDS)}, **more)
+
+
+def busy(detail: str) -> Problem:
+    """Say that this server asks Redis so much that there was no turn for this, and when to ask again."""
+    return Problem(503, "busy", detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 SCHEMA: dict[str, Any] = {

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from edworkers.core.http_stats import HttpStats
 from edworkers.server.access.identity import Gate, Identity
 from edworkers.server.problems import Problem
+from edworkers.server.time_limit import REQUEST_TIME, RequestTime
 from edworkers.telemetry import log
 
 MOST_BYTES = 1024 * 1024
@@ -40,22 +41,33 @@ class Requests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        given = headers.get("x-request-id", "")
-        request_id = given if _ID.fullmatch(given) else self._new_id()
-        state: dict[str, Any] = scope.setdefault("state", {})
-        state.update(access=self._access, stopping=self._stopping, request_id=request_id)
-        answer = _Answer(send, request_id)
-        with structlog.contextvars.bound_contextvars(request=request_id):
+        given = Headers(scope=scope).get("x-request-id", "")
+        answer = _Answer(send, given if _ID.fullmatch(given) else self._new_id())
+        method: str = scope["method"]
+        scope = self._prepared(scope, answer.request_id)
+        REQUEST_TIME.set(answer.redis_time)
+        with structlog.contextvars.bound_contextvars(request=answer.request_id):
             try:
-                with self._stats.answering():
-                    body = _Body(receive, headers, _most_bytes(scope["path"]))
-                    await self._app(scope, body.receive, answer.send)
-            except Exception:  # noqa: BLE001 - the last place where anything can be answered
-                log.exception("request.failed", method=scope["method"], path=scope["path"])
-                await _answer_failure(scope, receive, answer)
+                await self._answer(scope, receive, answer)
             finally:
-                self._tell(scope, state, answer)
+                answer.redis_time.answered()
+                self._tell({**scope, "method": method}, scope["state"], answer)
+
+    def _prepared(self, scope: Scope, request_id: str) -> Scope:
+        """Put into a request's state what routes look for; HEAD is answered as GET, whose body isn't sent then."""
+        is_head = scope["method"] == "HEAD" and scope["path"].startswith(_PROGRAMS)
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state.update(access=self._access, stopping=self._stopping, request_id=request_id, is_head=is_head)
+        return {**scope, "method": "GET"} if is_head else scope
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            with self._stats.answering():
+                body = _Body(receive, Headers(scope=scope), _most_bytes(scope["path"]))
+                await self._app(scope, body.receive, answer.send)
+        except Exception:  # noqa: BLE001 - the last place where anything can be answered
+            log.exception("request.failed", method=scope["method"], path=scope["path"])
+            await _answer_failure(scope, receive, answer)
 
     def _tell(self, scope: Scope, state: MutableMapping[str, Any], answer: "_Answer") -> None:
         route = _route(scope)
@@ -75,6 +87,7 @@ class Requests:
 
 
 _PREFIX = "/v1"
+_PROGRAMS = (f"{_PREFIX}/", "/livez", "/readyz", "/metrics", "/docs")
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -104,6 +117,7 @@ class _Answer:
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
+        self.redis_time = RequestTime()
         self._began = time.perf_counter()
         self.request_id = request_id
         self.status = 499
@@ -115,6 +129,7 @@ class _Answer:
         """Send on."""
         if message["type"] == "http.response.start":
             self.has_begun = True
+            self.redis_time.answered()
             self.status = message["status"]
             self.seconds = time.perf_counter() - self._began
             headers = MutableHeaders(scope=message)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from edworkers.core.lifecycle import State
 from edworkers.ports.browse import JobDetail, JobSummary, Wanted
 from edworkers.server.platform import ServedQueue
+from edworkers.server.sight import Sight
 
 STATES = (State.DEAD, State.INFLIGHT, State.PENDING, State.DELAYED, State.DONE, State.CANCELLED)
 """In which order jobs are looked for: what people look for has most often failed."""
@@ -24,6 +25,7 @@ LOOKED_AT_ONCE = 1000
 
 _ID = re.compile(r"[!-~]{1,128}")
 _LONGEST_TOKEN = 4096
+_ALL = Sight(None)
 
 
 class Hit(NamedTuple):
@@ -78,6 +80,8 @@ class JobSearch:
     """Where to look, by name."""
     wanted: Wanted
     states: Collection[State] = STATES
+    sight: Sight = _ALL
+    """What whoever searches may see: they find nothing by a text that is hidden from them."""
 
     async def step(self, token: str | None = None) -> Step:
         """Look at some more jobs; begin without a token. Raises ValueError for a token that is none of this search."""
@@ -112,7 +116,7 @@ class JobSearch:
         while at < len(names) and looked_at < LOOKED_AT_ONCE:
             queue, state = places[names[at]]
             found = await self.queues[queue].browser.search(state, self.wanted, cursor, LOOKED_AT_ONCE - looked_at)
-            hits += [Hit(queue, job) for job in found.jobs]
+            hits += [Hit(queue, job) for job in found.jobs if self.sight.finds(job, self.wanted.text)]
             looked_at += found.looked_at
             cursor = found.next
             at += cursor is None

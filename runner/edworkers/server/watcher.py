@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from contextvars import Context
 from dataclasses import dataclass, field
 
 from edworkers.core.errors import QueueUnavailableError
 from edworkers.ports.watch import Glimpse
 from edworkers.server.platform import Platform, ServedQueue
+from edworkers.server.time_limit import time_limit
 from edworkers.telemetry import log
 
 LOOK_SECONDS = 0.25
+_NOTHING_NEW = f"{2**63}-0"
+"""The place of a piece of text after which there is none."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +41,14 @@ def _order(place: str) -> tuple[int, int]:
     return (int(first), int(second)) if first.isdigit() and second.isdigit() else (-1, -1)
 
 
+@dataclass(slots=True, eq=False)
+class _Opening:
+    """A look for all who begin to follow jobs of one queue at about the same time."""
+
+    jobs: dict[str, str] = field(default_factory=dict)
+    look: asyncio.Task[Mapping[str, Glimpse]] | None = None
+
+
 class Watcher:
     """One process' watch over all queues."""
 
@@ -44,6 +56,8 @@ class Watcher:
         self._platform = platform
         self._followers: dict[str, set[Follower]] = {}
         self._news = asyncio.Event()
+        self._openings: dict[str, _Opening] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
 
     @property
     def queues(self) -> dict[str, int]:
@@ -62,6 +76,31 @@ class Watcher:
             self._followers[queue].discard(follower)
             if not self._followers[queue]:
                 del self._followers[queue]
+
+    async def knows(self, queue: str, job_id: str) -> bool:
+        """Whether there is a record of a job; all who ask while a look is under way share the next one.
+
+        It may say no of a job that moves in this moment. Raises QueueUnavailableError.
+        """
+        opening = self._openings.get(queue)
+        if opening is None:
+            opening = self._openings[queue] = _Opening()
+            # In a context of its own: the time that whoever asks first has left isn't that of the others.
+            opening.look = asyncio.create_task(self._open(queue, opening), context=Context())
+            opening.look.add_done_callback(_heard)
+        opening.jobs[job_id] = _NOTHING_NEW
+        assert opening.look is not None  # noqa: S101 - made above, or by who came first
+        try:
+            async with time_limit(self._platform.answer_seconds):
+                return job_id in await asyncio.shield(opening.look)
+        except TimeoutError as error:
+            raise QueueUnavailableError("Redis can't be used: it doesn't answer in time") from error
+
+    async def _open(self, queue: str, opening: _Opening) -> Mapping[str, Glimpse]:
+        async with self._turns.setdefault(queue, asyncio.Lock()):
+            del self._openings[queue]
+            served = self._platform.queues().get(queue)
+            return {} if served is None else await look_at(served, opening.jobs)
 
     async def run(self) -> None:
         """Look until cancelled; nobody asks Redis while nobody follows."""
@@ -86,6 +125,12 @@ class Watcher:
             glimpse = seen.get(follower.job_id)
             if glimpse is not None:
                 follower.tell(glimpse)
+
+
+def _heard(look: asyncio.Task[Mapping[str, Glimpse]]) -> None:
+    """Take note of how a look ended: all who asked for it may have gone."""
+    if not look.cancelled():
+        look.exception()
 
 
 def _wanted(followers: list[Follower]) -> dict[str, str]:

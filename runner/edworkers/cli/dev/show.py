@@ -14,6 +14,7 @@ from edworkers.adapters.redis.address import without_password
 from edworkers.cli.dev.own import FOLDER, MAILS, SAMPLE_TABLES, STORAGE, keeps_database
 from edworkers.cli.dev.plan import USUAL_PORT, Plan
 from edworkers.cli.local import own_command
+from edworkers.cli.server_queues import read_plan
 from edworkers.core.keys import QueueKeys
 from edworkers.core.settings import PoolSpec, in_short
 
@@ -86,8 +87,17 @@ def _facts(plan: Plan, addresses: Addresses) -> Iterator[tuple[str, str]]:
         yield "files", _storage_fact(plan)
     if plan.serves("scheduled"):
         yield "database", _database_fact(addresses)
+    if schedules := _schedules(plan):
+        yield "schedules", f"no clock runs here to begin {schedules}: the dashboard's schedules page runs each by hand"
     if plan.reload:
         yield "reload", f"runners start anew when a Python file below {Path.cwd()} changes (--no-reload: they don't)"
+
+
+def _schedules(plan: Plan) -> str:
+    """Name the schedules in the manifests; nothing where there is none."""
+    files = dict.fromkeys(served.manifest for served in plan.served if served.manifest is not None)
+    planned = [queue for file in files for queue in read_plan(file.read_text(encoding="utf-8"), str(file))]
+    return ", ".join(schedule.name for queue in planned for schedule in queue.schedules)
 
 
 def _redis_fact(plan: Plan, addresses: Addresses) -> str:

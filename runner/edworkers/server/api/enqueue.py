@@ -1,7 +1,8 @@
 """`POST /v1/queues/{queue}/jobs`: one job, or many at once."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edworkers.core.errors import InvalidJobError
+from edworkers.core.errors import InvalidJobError, QueueUnavailableError, ServerBusyError
 from edworkers.core.keys import QUEUE_NAME
 from edworkers.pipeline.traced import enqueue_traced
 from edworkers.ports import Enqueue
@@ -20,7 +21,7 @@ from edworkers.server.api.served import ProducedQueue, Producer, ThePlatform, ne
 from edworkers.server.enqueue import make_job
 from edworkers.server.idempotency import is_repeat, name_of
 from edworkers.server.platform import Platform, ServedQueue
-from edworkers.server.problems import Problem
+from edworkers.server.problems import Problem, away
 from edworkers.server.strict_json import read_json, read_object
 
 router = APIRouter(prefix="/queues/{queue}", tags=["Jobs"])
@@ -122,7 +123,8 @@ async def enqueue(request: Request) -> Response:
     )
     is_known = name is not None and await is_repeat(platform.books, name, body)
     trace, jobs = request.headers.get("traceparent"), [job._replace(revive=not is_known)]
-    [is_new] = await enqueue_traced(served.control, queue, jobs, trace)
+    with telling_ids(platform, job.job_id):
+        [is_new] = await enqueue_traced(served.control, queue, jobs, trace)
     return accepted(queue, job.job_id, is_new=is_new or is_known)
 
 
@@ -142,10 +144,28 @@ def _read_options(request: Request) -> tuple[str | None, bool]:
 def check_type(request: Request, *known: str) -> str:
     """Give the media type of a body. Raises Problem 415 where it is none of those known."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in {"", "identity"}:
+        detail = f"send the body as it is, without Content-Encoding: {coding}"
+        raise Problem(415, "unsupported-type", detail, headers={"Accept-Encoding": "identity"})
     if given not in known:
         detail = f"send Content-Type: {' or '.join(known)}, not {given or 'nothing'}"
         raise Problem(415, "unsupported-type", detail, headers={"Accept-Post": ", ".join(known)})
     return given
+
+
+@contextmanager
+def telling_ids(platform: Platform, ids: str | Sequence[str]) -> Generator[None]:
+    """Tell of jobs whose enqueueing wasn't confirmed which they were: they may be on the queue all the same."""
+    try:
+        yield
+    except ServerBusyError:
+        raise  # nothing was sent
+    except QueueUnavailableError as error:
+        named: dict[str, Any] = {"jobId": ids} if isinstance(ids, str) else {"jobIds": list(ids)}
+        what, them, with_what = ("job", "it", "this id") if isinstance(ids, str) else ("jobs", "them", "these ids")
+        how = f"the {what} may have been taken all the same: ask for {them}, or send {them} again with {with_what}"
+        raise away(f"{platform.explain(error)}; {how} or an Idempotency-Key", **named) from error
 
 
 def location_of(queue: str, job_id: str) -> str:
@@ -184,7 +204,8 @@ async def enqueue_many(
     batch = _Batch(served, platform, name)
     made = [batch.make(index, one) for index, one in enumerate(bodies)]
     is_known = name is not None and await is_repeat(platform.books, name, body)
-    return await _enqueue(served, made, request.headers.get("traceparent"), is_known=is_known)
+    with telling_ids(platform, [job.job_id for job in made if isinstance(job, Enqueue)]):
+        return await _enqueue(served, made, request.headers.get("traceparent"), is_known=is_known)
 
 
 class _Batch:

@@ -3,9 +3,9 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Depends, Header
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -15,8 +15,9 @@ from edworkers.ports import JobRecord
 from edworkers.ports.watch import Glimpse, Piece
 from edworkers.server.access.identity import Scope
 from edworkers.server.api.jobs import as_job, find
-from edworkers.server.api.served import FollowedQueue, JobId, TheWatcher, needs, problems
+from edworkers.server.api.served import FollowedQueue, JobId, TheSight, TheWatcher, needs, problems
 from edworkers.server.platform import ServedQueue
+from edworkers.server.sight import Sight
 from edworkers.server.watcher import Follower, Watcher
 
 router = APIRouter(prefix="/queues/{queue}", tags=["Jobs"])
@@ -31,6 +32,19 @@ _STREAM: dict[str, Any] = {
     "description": "Events `state`, `progress`, `text` and, at the end, `outcome`.",
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
 }
+
+
+class _Source(NamedTuple):
+    """Where a stream takes what it tells, and what of it whoever listens may see."""
+
+    served: ServedQueue
+    watcher: Watcher
+    sight: Sight
+
+
+async def _source(served: FollowedQueue, watcher: TheWatcher, sight: TheSight) -> _Source:
+    return _Source(served, watcher, sight)
+
 
 LastEventId = Annotated[
     str | None,
@@ -51,27 +65,27 @@ LastEventId = Annotated[
 )
 async def follow(
     request: Request,
-    served: FollowedQueue,
-    watcher: TheWatcher,
+    source: Annotated[_Source, Depends(_source)],
     job_id: JobId,
     last_event_id: LastEventId = None,
 ) -> Response:
     """Hear of a job's state, progress and text as they change, and of its outcome; then the stream ends."""
     if last_event_id == END:
         return Response(status_code=204)
-    await find(served, job_id)
+    if not await source.watcher.knows(source.served.spec.queue, job_id):
+        await find(source.served, job_id)  # it may have moved in the moment of the look
     last = last_event_id if last_event_id and _PLACE.fullmatch(last_event_id) else ""
-    stream = _events(served, watcher, job_id, last, request.state.stopping)
+    if request.state.is_head:
+        return Response(headers=_HEADERS, media_type="text/event-stream")
+    stream = _events(source, job_id, last, request.state.stopping)
     return StreamingResponse(stream, headers=_HEADERS, media_type="text/event-stream")
 
 
-async def _events(
-    served: ServedQueue, watcher: Watcher, job_id: str, last: str, stopping: asyncio.Event
-) -> AsyncGenerator[bytes]:
+async def _events(source: _Source, job_id: str, last: str, stopping: asyncio.Event) -> AsyncGenerator[bytes]:
     yield b"retry: 1000\n\n"
-    told = _Told()
+    told = _Told(source.sight)
     deadline = asyncio.get_running_loop().time() + LONGEST_SECONDS
-    async with watcher.following(served.spec.queue, job_id, last) as follower:
+    async with source.watcher.following(source.served.spec.queue, job_id, last) as follower:
         while not stopping.is_set() and asyncio.get_running_loop().time() < deadline:
             glimpse = await _next(follower, stopping)
             if glimpse is None:
@@ -80,7 +94,7 @@ async def _events(
             for event in told.news(glimpse):
                 yield event
             if glimpse.record.state.is_final and not glimpse.pieces:
-                outcome = await _outcome(served, job_id)
+                outcome = await _outcome(source, job_id)
                 if outcome is not None:
                     yield outcome
                     return
@@ -98,21 +112,22 @@ async def _next(follower: Follower, stopping: asyncio.Event) -> Glimpse | None:
         stopped.cancel()
 
 
-async def _outcome(served: ServedQueue, job_id: str) -> bytes | None:
+async def _outcome(source: _Source, job_id: str) -> bytes | None:
     """Tell how a job has ended; None where that can't be asked for now, or it was replayed meanwhile."""
     try:
-        record = await served.control.find(job_id)
+        record = await source.served.control.find(job_id)
     except QueueUnavailableError:
         return None
     if record is None or not record.state.is_final:
         return None
-    return _event("outcome", as_job(record).model_dump(mode="json", by_alias=True), END)
+    return _event("outcome", as_job(source.sight.record(record)).model_dump(mode="json", by_alias=True), END)
 
 
 class _Told:
     """What a stream has told of a job."""
 
-    def __init__(self) -> None:
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
         self._state: dict[str, Any] | None = None
         self._progress: dict[str, Any] | None = None
 
@@ -126,8 +141,8 @@ class _Told:
             events.append(_event("state", state))
         if record.progress is not None and record.progress != self._progress:
             self._progress = record.progress
-            events.append(_event("progress", record.progress))
-        events += [_event("text", _text(piece), piece.at) for piece in glimpse.pieces]
+            events.append(_event("progress", self._sight.value(record.progress)))
+        events += [_event("text", _text(self._sight.piece(piece)), piece.at) for piece in glimpse.pieces]
         return events
 
 

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from edworkers.core.lifecycle import State
@@ -25,12 +24,22 @@ from edworkers.server.api.served import (
     Operator,
     ReadQueue,
     ThePlatform,
+    TheSight,
     needs,
     problems,
 )
 from edworkers.server.platform import ServedQueue
 from edworkers.server.problems import Problem
+from edworkers.server.sight import Sight
 
+_CANCELLED = {
+    "cancelled": "it is cancelled, and no runner will begin it",
+    "requested": "it ends when a runner meets it, or when its own hears of it",
+}
+_ASKED_FOR = (
+    "no record of {id!r} in {queue}: if it was pushed by LPUSH, it ends when a runner meets it; if there is no "
+    "such job, nothing happens"
+)
 router = APIRouter(prefix="/queues/{queue}", tags=["Jobs"])
 RESULT_RETRY_SECONDS = 1
 _RETRY = {"Retry-After": {"description": "Seconds until it is worth asking again.", "schema": {"type": "integer"}}}
@@ -44,21 +53,22 @@ _RETRY = {"Retry-After": {"description": "Seconds until it is worth asking again
 )
 async def list_jobs(
     served: ReadQueue,
+    sight: TheSight,
     state: Annotated[State, Query(description="In which state.")],
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> models.JobList:
     """List those that wait in the order of their claims, delayed ones by when they are due, others the latest first."""
     try:
-        return as_list(await served.browser.page(state, cursor, limit))
+        return as_list(await served.browser.page(state, cursor, limit), sight)
     except ValueError as error:
         raise wrong_cursor(error) from error
 
 
 @router.get("/dead", summary="List dead letters", responses=problems(), openapi_extra=needs(Scope.READ))
-async def list_dead(served: ReadQueue, cursor: Cursor = None, limit: Limit = 50) -> models.JobList:
+async def list_dead(served: ReadQueue, sight: TheSight, cursor: Cursor = None, limit: Limit = 50) -> models.JobList:
     """List dead letters, the latest first."""
-    return await list_jobs(served, State.DEAD, cursor, limit)
+    return await list_jobs(served, sight, State.DEAD, cursor, limit)
 
 
 @router.get(
@@ -67,9 +77,9 @@ async def list_dead(served: ReadQueue, cursor: Cursor = None, limit: Limit = 50)
     responses=problems(),
     openapi_extra=needs(Scope.READ),
 )
-async def list_failures(served: ReadQueue, limit: Limit = 50) -> models.Failures:
+async def list_failures(served: ReadQueue, sight: TheSight, limit: Limit = 50) -> models.Failures:
     """Group dead jobs by what they failed of, those with the most jobs first."""
-    found = await served.browser.failures(limit)
+    found = [sight.failure(group) for group in await served.browser.failures(limit)]
     return models.Failures(failures=[models.Failure.model_validate(group, from_attributes=True) for group in found])
 
 
@@ -80,6 +90,7 @@ Moment = Annotated[int | None, Query(ge=0, le=2**53, description="Unix ms.")]
 @router.get("/search", summary="Search jobs", responses=problems(), openapi_extra=needs(Scope.READ))
 async def search(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     served: ReadQueue,
+    sight: TheSight,
     state: Annotated[State, Query(description="In which state.")],
     text: Annotated[Text, Field(description="Is in its id, type, group, payload or error.")] = None,
     type: Text = None,  # noqa: A002 - the field's name
@@ -91,13 +102,17 @@ async def search(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     cursor: Cursor = None,
     steps: Annotated[int, Query(ge=1, le=5000, description="How many jobs to look at in this step.")] = 1000,
 ) -> models.SearchStep:
-    """Look at jobs in steps: with `next` of one answer as `cursor` of the next, until it is null."""
+    """Look at jobs in steps: with `next` of one answer as `cursor` of the next, until it is null.
+
+    People who may not operate find a text only in what they see of a job in a list.
+    """
     wanted = Wanted(text, type, group, error_kind, fingerprint, before, after)
     try:
         found = await served.browser.search(state, wanted, cursor, steps)
     except ValueError as error:
         raise wrong_cursor(error) from error
-    return models.SearchStep(jobs=[_in_list(job) for job in found.jobs], looked_at=found.looked_at, next=found.next)
+    jobs = [_in_list(sight.summary(job)) for job in found.jobs if sight.finds(job, text)]
+    return models.SearchStep(jobs=jobs, looked_at=found.looked_at, next=found.next)
 
 
 def wrong_cursor(error: ValueError) -> Problem:
@@ -106,9 +121,9 @@ def wrong_cursor(error: ValueError) -> Problem:
     return Problem(422, "invalid-request", f"{fault} ({error})", faults=[fault])
 
 
-def as_list(page: JobPage) -> models.JobList:
+def as_list(page: JobPage, sight: Sight) -> models.JobList:
     """Write a part of a list."""
-    return models.JobList(jobs=[_in_list(job) for job in page.jobs], total=page.total, next=page.next)
+    return models.JobList(jobs=[_in_list(sight.summary(job)) for job in page.jobs], total=page.total, next=page.next)
 
 
 def _in_list(job: JobSummary) -> models.JobInList:
@@ -138,9 +153,9 @@ def _in_list(job: JobSummary) -> models.JobInList:
     },
     openapi_extra=needs(Scope.READ, Scope.ENQUEUE),
 )
-async def get_result(served: FollowedQueue, job_id: JobId) -> Any:
+async def get_result(served: FollowedQueue, sight: TheSight, job_id: JobId) -> Any:
     """Get the result: 200 once it is done, 202 before that, 410 if it is dead or was cancelled."""
-    record = await find(served, job_id)
+    record = sight.record(await find(served, job_id))
     if record.state is State.DONE:
         return models.Result(
             job_id=record.id,
@@ -207,8 +222,10 @@ async def cancel(served: OperatedQueue, identity: Operator, platform: ThePlatfor
     answer = await served.control.cancel(job_id)
     if answer == "finished":
         raise Problem(409, "ended", f"{job_id} had ended before")
-    await platform.books.note(Deed(platform.clock.now(), identity.name, "cancel", queue, job_id))
-    document = {"jobId": job_id, "queue": queue, "status": answer, "known": is_known}
+    if is_known:  # of another nobody knows whether there is anything to cancel
+        await platform.books.note(Deed(platform.clock.now(), identity.name, "cancel", queue, job_id))
+    detail = _CANCELLED[answer] if is_known else _ASKED_FOR.format(id=job_id, queue=queue)
+    document = {"jobId": job_id, "queue": queue, "status": answer, "known": is_known, "detail": detail}
     return JSONResponse(document, 200 if answer == "cancelled" else 202)
 
 
@@ -218,12 +235,12 @@ async def cancel(served: OperatedQueue, identity: Operator, platform: ThePlatfor
     responses=problems(),
     openapi_extra=needs(Scope.READ),
 )
-async def get_job(_request: Request, served: ReadQueue, job_id: JobId) -> models.JobDetail:
+async def get_job(served: ReadQueue, sight: TheSight, job_id: JobId) -> models.JobDetail:
     """Get a job's record, its payload where that is kept, its past attempts, logs and related jobs."""
     detail = await served.browser.detail(job_id)
     if detail is None:
         raise unknown_job(served, job_id)
-    return as_detail(detail)
+    return as_detail(sight.detail(detail))
 
 
 def as_job(record: JobRecord) -> models.Job:

@@ -237,6 +237,8 @@ class Cancelled(Answer):
     """`requested`: it ends when a runner meets it, or its own hears of it."""
     known: bool
     """Whether there is a record of it: one that was pushed by LPUSH has none before a runner meets it."""
+    detail: str
+    """What happens now."""
 
 
 class Failure(Answer):

@@ -18,15 +18,26 @@ from edworkers.ports.browse import Wanted as WantedJobs
 from edworkers.server.access.identity import Scope
 from edworkers.server.api.enqueue import check_type
 from edworkers.server.api.models import Answer, Object, Time
-from edworkers.server.api.served import Limit, OperatedQueue, Operator, ReadQueue, ThePlatform, needs, problems
+from edworkers.server.api.served import (
+    Limit,
+    OperatedQueue,
+    Operator,
+    ReadQueue,
+    ThePlatform,
+    TheSight,
+    needs,
+    problems,
+)
 from edworkers.server.bulk import BulkDesk
 from edworkers.server.choice import MOST_IDS, BulkRefusedError, Choice
 from edworkers.server.platform import ServedQueue
 from edworkers.server.problems import Problem
+from edworkers.server.sight import Sight
 from edworkers.server.strict_json import read_object
 
 router = APIRouter(prefix="/queues/{queue}/operations", tags=["Operations"])
 _KEPT = 200
+_ALL = Sight(None)
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
 _Moment = Annotated[int, Field(ge=0, lt=10**15)]
 OperationId = Annotated[
@@ -185,11 +196,11 @@ async def _read(request: Request) -> NewOperation:
     responses=problems(),
     openapi_extra=needs(Scope.READ),
 )
-async def list_operations(served: ReadQueue, platform: ThePlatform, limit: Limit = 50) -> Operations:
+async def list_operations(served: ReadQueue, platform: ThePlatform, sight: TheSight, limit: Limit = 50) -> Operations:
     """List a queue's operations of the last week, the latest first."""
     found = await platform.books.operations(_KEPT)
     own = [operation for operation in found if operation.queue == served.spec.queue]
-    return Operations(operations=[_as_operation(operation) for operation in own[:limit]])
+    return Operations(operations=[_as_operation(operation, sight) for operation in own[:limit]])
 
 
 @router.get(
@@ -198,9 +209,11 @@ async def list_operations(served: ReadQueue, platform: ThePlatform, limit: Limit
     responses=problems(),
     openapi_extra=needs(Scope.READ),
 )
-async def get_operation(served: ReadQueue, platform: ThePlatform, operation_id: OperationId) -> Operation:
+async def get_operation(
+    served: ReadQueue, platform: ThePlatform, sight: TheSight, operation_id: OperationId
+) -> Operation:
     """Tell how far an operation is."""
-    return _as_operation(await _find(served, BulkDesk(platform), operation_id))
+    return _as_operation(await _find(served, BulkDesk(platform), operation_id), sight)
 
 
 @router.delete(
@@ -229,9 +242,11 @@ async def _find(served: ServedQueue, desk: BulkDesk, operation_id: str) -> BulkO
     return operation
 
 
-def _as_operation(operation: BulkOperation) -> Operation:
+def _as_operation(operation: BulkOperation, sight: Sight = _ALL) -> Operation:
     given = {_OUTSIDE.get(name, name): value for name, value in operation.wanted.items()}
-    return Operation.model_validate({**asdict(operation), "wanted": given})
+    return Operation.model_validate(
+        {**asdict(operation), "wanted": sight.value(given), "fault": sight.text(operation.fault)}
+    )
 
 
 _OUTSIDE = {"error_kind": "errorKind"}

@@ -11,12 +11,13 @@ from edworkers.server.access.identity import Scope
 from edworkers.server.api.enqueue import accepted
 from edworkers.server.api.models import Accepted
 from edworkers.server.api.queue_models import ScheduledJob, Schedules
-from edworkers.server.api.served import OperatedQueue, Operator, Reader, ThePlatform, needs, problems
+from edworkers.server.api.served import OperatedQueue, Operator, Reader, ThePlatform, TheSight, needs, problems
 from edworkers.server.enqueue import make_job
 from edworkers.server.next_run import next_run
 from edworkers.server.platform import Schedule, ServedQueue
 from edworkers.server.problems import Problem
 from edworkers.server.schedule_runs import id_of_run
+from edworkers.server.sight import Sight
 
 router = APIRouter(tags=["Schedules"])
 one_router = APIRouter(prefix="/queues/{queue}", tags=["Schedules"])
@@ -25,14 +26,16 @@ Name = Annotated[str, Path(description="The schedule's name.", max_length=63, ex
 
 
 @router.get("/schedules", summary="List schedules", responses=problems(), openapi_extra=needs(Scope.READ))
-async def list_schedules(identity: Reader, platform: ThePlatform) -> Schedules:
+async def list_schedules(identity: Reader, platform: ThePlatform, sight: TheSight) -> Schedules:
     """Tell of every schedule when it ran last, where a cluster says so, and when it runs next."""
     now = platform.clock.now()
     seen = [served for name, served in platform.queues().items() if identity.sees(name)]
-    return Schedules(schedules=[_as_scheduled(served, plan, now) for served in seen for plan in served.schedules])
+    return Schedules(
+        schedules=[_as_scheduled(served, plan, now, sight) for served in seen for plan in served.schedules]
+    )
 
 
-def _as_scheduled(served: ServedQueue, plan: Schedule, now: int) -> ScheduledJob:
+def _as_scheduled(served: ServedQueue, plan: Schedule, now: int, sight: Sight) -> ScheduledJob:
     try:
         next_at = next_run(plan.cron, plan.time_zone, now)
     except ValueError:
@@ -42,7 +45,7 @@ def _as_scheduled(served: ServedQueue, plan: Schedule, now: int) -> ScheduledJob
         name=plan.name,
         cron=plan.cron,
         time_zone=plan.time_zone,
-        job=dict(plan.job),
+        job=sight.value(dict(plan.job)),
         last_at=plan.last_at,
         next_at=next_at,
     )

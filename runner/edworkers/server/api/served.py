@@ -6,9 +6,10 @@ from fastapi import Depends, Path, Query
 from starlette.requests import Request
 
 from edworkers.core.keys import QUEUE_NAME
-from edworkers.server.access.identity import Identity, Scope, require
+from edworkers.server.access.identity import Identity, Scope, gate_of, require
 from edworkers.server.platform import Platform, ServedQueue
 from edworkers.server.problems import Problem
+from edworkers.server.sight import Sight, sight_of
 from edworkers.server.watcher import Watcher
 
 
@@ -24,6 +25,10 @@ async def _the_platform(request: Request) -> Platform:
 
 async def _the_watcher(request: Request) -> Watcher:
     return cast("Watcher", request.app.state.watcher)
+
+
+async def _the_sight(request: Request) -> Sight:
+    return sight_of(await gate_of(request).identify(request), platform_of(request).redactor)
 
 
 def queue_named(platform: Platform, identity: Identity, name: str) -> ServedQueue:
@@ -51,6 +56,7 @@ Cursor = Annotated[str | None, Query(max_length=1024, description="Where to go o
 Limit = Annotated[int, Query(ge=1, le=100, description="How many at most.")]
 ThePlatform = Annotated[Platform, Depends(_the_platform)]
 TheWatcher = Annotated[Watcher, Depends(_the_watcher)]
+TheSight = Annotated[Sight, Depends(_the_sight)]
 Reader = Annotated[Identity, Depends(require(Scope.READ))]
 Producer = Annotated[Identity, Depends(require(Scope.ENQUEUE))]
 Follower = Annotated[Identity, Depends(require(Scope.READ, Scope.ENQUEUE))]

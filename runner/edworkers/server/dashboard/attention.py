@@ -16,6 +16,8 @@ LEAST_ENDED = 5
 """Of fewer attempts a failure rate says nothing."""
 NEARLY = 0.9
 """A limit that is used so far is told of."""
+_ALL = 1 << 62
+"""Of a queue that can't be read nobody knows how many jobs it has: it comes first."""
 
 
 class Concern(NamedTuple):
@@ -28,6 +30,8 @@ class Concern(NamedTuple):
     href: str
     link: str
     """What the link says."""
+    jobs: int = 0
+    """How many jobs it keeps from being done, as far as that is known."""
 
 
 class Standing(NamedTuple):
@@ -38,9 +42,9 @@ class Standing(NamedTuple):
 
 
 def concerns(views: Sequence[QueueView], now: int) -> list[Concern]:
-    """List what is wrong with these queues, the worst first; `now` is in Unix ms."""
+    """List what is wrong with these queues: the worst first, then what touches most jobs; `now` is in Unix ms."""
     found = [concern for view in views for concern in _of_queue(view, now)]
-    return sorted(found, key=lambda concern: concern.kind != "bad")
+    return sorted(found, key=lambda concern: (concern.kind != "bad", -concern.jobs))
 
 
 def standing(view: QueueView, now: int) -> list[Standing]:
@@ -93,13 +97,13 @@ def _groups(number: int) -> str:
 def _of_queue(view: QueueView, now: int) -> list[Concern]:
     depths, page = view.depths, f"/queues/{view.name}"
     if depths is None:
-        return [Concern(view.name, "bad", f"can't be read: {view.fault}", page, "Open")]
+        return [Concern(view.name, "bad", f"can't be read: {view.fault}", page, "Open", _ALL)]
     return [
         *_deaths(view),
         *_failing(view, now),
         *_waiting(view, depths, page),
-        *_limits(view, now, page),
-        *_pods(view),
+        *_limits(view, depths.pending, now, page),
+        *_pods(view, depths.pending),
     ]
 
 
@@ -111,7 +115,7 @@ def _deaths(view: QueueView) -> list[Concern]:
     words = f"{more}{wording.plural(deaths.jobs, 'job')} died in the last hour"
     if deaths.message:
         words += f", most often “{_short(deaths.message)}” ({wording.count(deaths.same)})"
-    return [Concern(view.name, "bad", words, f"/failures?queue={view.name}", "See failures")]
+    return [Concern(view.name, "bad", words, f"/failures?queue={view.name}", "See failures", deaths.jobs)]
 
 
 def _failing(view: QueueView, now: int) -> list[Concern]:
@@ -119,26 +123,36 @@ def _failing(view: QueueView, now: int) -> list[Concern]:
     if recent.failing is None or recent.failing < MANY_FAILING or recent.ended < LEAST_ENDED:
         return []
     words = f"{wording.percent(recent.failing)} of {wording.count(recent.ended)} attempts failed in the last 5 minutes"
-    return [Concern(view.name, "warn", words, f"/queues/{view.name}?state=delayed", "See retries")]
+    return [
+        Concern(
+            view.name,
+            "warn",
+            words,
+            f"/queues/{view.name}?state=delayed",
+            "See retries",
+            round(recent.failing * recent.ended),
+        )
+    ]
 
 
 def _waiting(view: QueueView, depths: Depths, page: str) -> list[Concern]:
     jobs, verb = wording.plural(depths.pending, "job"), "waits" if depths.pending == 1 else "wait"
     found: list[Concern] = []
+    waiting = depths.pending
     if depths.paused:
-        found.append(Concern(view.name, "warn", f"is paused; {jobs} {verb}", page, "Open"))
+        found.append(Concern(view.name, "warn", f"is paused; {jobs} {verb}", page, "Open", waiting))
     elif depths.pending and not depths.runners and not view.spec.suspend and not _is_starting(view, depths):
-        found.append(Concern(view.name, "bad", f"{jobs} {verb}, and no runner is up", page, "Open"))
+        found.append(Concern(view.name, "bad", f"{jobs} {verb}, and no runner is up", page, "Open", waiting))
     elif depths.pending and (depths.oldest_seconds or 0) > OLD_SECONDS:
         words = f"the oldest of {jobs} has waited {wording.length(depths.oldest_seconds)}"
-        found.append(Concern(view.name, "warn", words, f"{page}?state=pending", "See them"))
+        found.append(Concern(view.name, "warn", words, f"{page}?state=pending", "See them", waiting))
     if depths.gate_ms > 0:
         words = f"its service asked to wait: no job is taken for another {wording.length_ms(depths.gate_ms)}"
-        found.append(Concern(view.name, "warn", words, page, "Open"))
+        found.append(Concern(view.name, "warn", words, page, "Open", waiting))
     return found
 
 
-def _limits(view: QueueView, now: int, page: str) -> list[Concern]:
+def _limits(view: QueueView, waiting: int, now: int, page: str) -> list[Concern]:
     found: list[Concern] = []
     for use in view.usage:
         share = use.used / use.limit if use.limit else 0
@@ -147,13 +161,13 @@ def _limits(view: QueueView, now: int, page: str) -> list[Concern]:
             when = f", resets {wording.distance(use.resets_at - now)}" if use.resets_at > now else ""
             figures = f"{wording.count(use.used)} of {wording.count(use.limit)}"
             words = f"the limit “{use.window}” {told} ({figures}){when}"
-            found.append(Concern(view.name, "bad" if share >= 1 else "warn", words, page, "Open"))
+            found.append(Concern(view.name, "bad" if share >= 1 else "warn", words, page, "Open", waiting))
     return found
 
 
-def _pods(view: QueueView) -> list[Concern]:
+def _pods(view: QueueView, waiting: int) -> list[Concern]:
     return [
-        Concern(view.name, "bad", f"pool {pool.name}: {kind}: {message}", f"/queues/{view.name}", "Open")
+        Concern(view.name, "bad", f"pool {pool.name}: {kind}: {message}", f"/queues/{view.name}", "Open", waiting)
         for pool in view.pools
         for kind, message in pool.conditions.items()
     ]

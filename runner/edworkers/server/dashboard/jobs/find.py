@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from pydantic_core import to_json
@@ -15,11 +16,12 @@ from edworkers.server.access.identity import Identity
 from edworkers.server.choice import ACTIONS
 from edworkers.server.dashboard.jobs.addresses import job_path
 from edworkers.server.dashboard.jobs.asked import WITHIN, Asked, read_asked
-from edworkers.server.dashboard.jobs.bulk import DONE_WORDS, WORDS
+from edworkers.server.dashboard.jobs.bulk import WORDS
 from edworkers.server.dashboard.live import Stopping
 from edworkers.server.dashboard.site import Site
 from edworkers.server.problems import Problem
 from edworkers.server.search import STATES, Hit, JobSearch, Step, find_by_id
+from edworkers.server.sight import sight_of
 
 _FIRST_SECONDS = 0.05
 """How long the page itself looks, for it is to be there at once; a script goes on from there, or a link."""
@@ -42,6 +44,17 @@ class Row:
     """None for one that has no id yet."""
     name: str
     """How a form names it."""
+
+
+class Action(NamedTuple):
+    """What can be done to jobs that were found."""
+
+    verb: str
+    word: str
+    states: str
+    """In which it can be done, with spaces between."""
+    is_offered: bool
+    """Whether one of them was found yet; a script offers it once one is."""
 
 
 def search_routes(site: Site) -> list[Route]:
@@ -77,7 +90,8 @@ class SearchPage:
             "same": [(queue, detail.record, job_path(queue, detail.record.id)) for queue, detail in same],
             "states": STATES,
             "within": WITHIN,
-            "actions": _actions(asked),
+            "actions": (actions := _actions(asked, hits)),
+            "is_anything_offered": any(action.is_offered for action in actions),
             "go_on": _go_on(request.query_params, step),
             "fields": asked.as_fields(),
             "here": f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
@@ -90,7 +104,7 @@ class SearchPage:
     def _search(self, viewer: Identity, asked: Asked) -> JobSearch:
         queues = self.site.queues(viewer)
         chosen = {asked.queue: queues[asked.queue]} if asked.queue else queues
-        return JobSearch(chosen, asked.wanted, asked.states)
+        return JobSearch(chosen, asked.wanted, asked.states, sight_of(viewer, self.site.platform.redactor))
 
     async def _look(self, request: Request, viewer: Identity, asked: Asked) -> tuple[list[Hit], Step]:
         search = self._search(viewer, asked)
@@ -153,10 +167,11 @@ def _name(hit: Hit) -> str:
     return f"{hit.queue} {hit.job.state} {hit.job.id}" if hit.job.id else ""
 
 
-def _actions(asked: Asked) -> list[tuple[str, str, str]]:
-    """Say what can be done to jobs in the states that are looked at: the verb, its word, its word when done."""
-    possible = [verb for verb, states in ACTIONS.items() if states & set(asked.states)]
-    return [(verb, WORDS[verb], DONE_WORDS[verb]) for verb in possible]
+def _actions(asked: Asked, hits: Sequence[Hit]) -> list[Action]:
+    """Say what can be done to jobs in the states that are looked at; offered is what fits those that were found."""
+    found = {hit.job.state for hit in hits}
+    possible = [(verb, states) for verb, states in ACTIONS.items() if states & set(asked.states)]
+    return [Action(verb, WORDS[verb], " ".join(sorted(states)), bool(states & found)) for verb, states in possible]
 
 
 def _go_on(query: Mapping[str, str], step: Step | None) -> str | None:

@@ -16,7 +16,7 @@ from edworkers.ports.books import Deed
 from edworkers.ports.browse import JobDetail, Related
 from edworkers.server.access.identity import Scope
 from edworkers.server.dashboard.jobs.addresses import job_path, search_path
-from edworkers.server.dashboard.jobs.timeline import spans_of, strip_of
+from edworkers.server.dashboard.jobs.timeline import story_of, strip_of
 from edworkers.server.dashboard.masking import Shown
 from edworkers.server.dashboard.site import Context, Site
 from edworkers.server.dashboard.wording import length
@@ -102,7 +102,7 @@ class JobPage:
         served = await self.site.queue(request)
         detail = await find(served, id_of(request))
         record, now = detail.record, self.site.platform.clock.now()
-        spans = spans_of(detail, now)
+        story = story_of(detail)
         queue = served.spec.queue
         return {
             "served": served,
@@ -113,8 +113,8 @@ class JobPage:
             "reveal": reveal,
             "error": error_of(record.error),
             "progress": _fields(record.progress),
-            "spans": spans,
-            "strip": strip_of(spans, now),
+            "story": story,
+            "strip": strip_of(story.spans, now),
             "payload": self._payload(record.payload, reveal=reveal),
             "result": None if record.result is None else self.site.mask.document(record.result, reveal=reveal),
             "others": await self._others(request, detail.related),

@@ -56,7 +56,10 @@ def schedules_routes(site: Site) -> list[Route]:
         queues = site.queues(await site.viewer(request))
         rows = await asyncio.gather(*(_rows(site, served) for served in queues.values() if served.schedules))
         found = [row for of_queue in rows for row in of_queue]
-        return {"rows": sorted(found, key=lambda row: (row.next_at is None, row.next_at or 0))}
+        return {
+            "rows": sorted(found, key=lambda row: (row.next_at is None, row.next_at or 0)),
+            "has_clock": site.platform.cluster is not None,
+        }
 
     async def run(request: Request) -> Response:
         return await _run(site, request)

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from edworkers.core.lifecycle import State
 from edworkers.ports.browse import JobDetail, PastAttempt
 from edworkers.ports.control import JobRecord
+from edworkers.server.dashboard.jobs.lives import Life, lives_of
 
 OUTCOMES = {
     "retry": " failed",
@@ -15,6 +17,8 @@ OUTCOMES = {
     "lost": ": its runner was lost",
 }
 """What is said of an attempt, by how it ended."""
+_REFUSALS = {"expired": "Expired before it began", "poison": "Given up, and not begun again"}
+"""What is said of a burial before an attempt began, by the kind of its error, where that isn't a refusal."""
 _ENDS = {State.DONE: "Done", State.DEAD: "Put into the dead letters", State.CANCELLED: "Cancelled"}
 _WIDTH = 1000
 _LEAST = 8
@@ -54,41 +58,49 @@ class Bar:
     title: str
 
 
-def spans_of(detail: JobDetail, now: int) -> list[Span]:
-    """Tell a job's life in the order in which it went; `now` is in Unix ms."""
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A job's life in the order in which it went."""
+
+    before: Sequence[Span]
+    """What was before it was last replayed; empty where it never was."""
+    spans: Sequence[Span]
+    """What has been since then, or since it was enqueued."""
+
+
+def story_of(detail: JobDetail) -> Story:
+    """Tell a job's life."""
     record = detail.record
-    line = list(_known(record, detail.past))
-    missing = record.attempts - len(detail.past) - _begun_now(record)
-    if missing > 0:
-        one = missing == 1
-        told = f"{missing} earlier attempt{'' if one else 's'}, of which nothing is kept"
-        line.insert(bool(line) and line[0].kind == "moment", Span("moment", told, "retry", None))
-    return [*_with_waits(line), *_rest(record, line, now)]
+    *earlier, current = lives_of(detail)
+    enqueued = [] if record.queued_at is None else [Span("moment", "Enqueued", "pending", record.queued_at)]
+    before = list(chain.from_iterable([*_life(life, record), _replayed()] for life in earlier))[:-1]
+    opening = [_replayed()] if earlier else enqueued
+    line = [*opening, *_life(current, record)]
+    return Story(list(_with_waits([*enqueued, *before])) if earlier else [], [*_with_waits(line), *_rest(record, line)])
 
 
-def _begun_now(record: JobRecord) -> int:
-    """Count the attempts that the record itself tells of: the one that runs, or that did the job."""
-    return int(record.state in (State.INFLIGHT, State.DONE, State.CANCELLED) and record.started_at is not None)
+def _replayed() -> Span:
+    return Span("moment", "Replayed", "pending", None)
 
 
-def _known(record: JobRecord, past: Sequence[PastAttempt]) -> Iterator[Span]:
-    if record.queued_at is not None:
-        yield Span("moment", "Enqueued", "pending", record.queued_at)
-    buried = False
-    for attempt in past:
-        if buried:
-            yield Span("moment", "Replayed", "pending", None)
-        buried = attempt.outcome == "bury"
-        yield _attempt(attempt)
-    if buried and record.state is not State.DEAD:
-        yield Span("moment", "Replayed", "pending", None)
-    if _begun_now(record):
-        yield _latest(record, max(record.attempts, past[-1].number + 1 if past else 1))
+def _life(life: Life, record: JobRecord) -> Iterator[Span]:
+    if life.missing:
+        told = f"{life.missing} earlier attempt{'' if life.missing == 1 else 's'}, of which nothing is kept"
+        yield Span("moment", told, "retry", None)
+    for attempt, number in life.tried:
+        yield _refusal(attempt) if number is None else _attempt(attempt, number)
+    if life.running is not None:
+        yield _latest(record, life.running)
 
 
-def _attempt(attempt: PastAttempt) -> Span:
+def _refusal(attempt: PastAttempt) -> Span:
+    title = _REFUSALS.get(str((attempt.error or {}).get("kind")), "Refused before it began")
+    return Span("moment", title, "dead", attempt.ended_at, error=attempt.error)
+
+
+def _attempt(attempt: PastAttempt, number: int) -> Span:
     tone = {"bury": "dead", "defer": "delayed"}.get(attempt.outcome, "retry")
-    title = f"Attempt {attempt.number}{OUTCOMES.get(attempt.outcome, f' {attempt.outcome}')}"
+    title = f"Attempt {number}{OUTCOMES.get(attempt.outcome, f' {attempt.outcome}')}"
     return Span("attempt", title, tone, attempt.started_at, attempt.ended_at, error=attempt.error)
 
 
@@ -102,16 +114,16 @@ def _latest(record: JobRecord, number: int) -> Span:
 
 
 def _with_waits(line: Sequence[Span]) -> Iterator[Span]:
-    """Put the waits between what is known."""
+    """Put the waits between what is known; when a job was replayed isn't."""
     ended: int | None = None
     for span in line:
         if span.kind == "attempt" and span.at is not None and ended is not None and span.at > ended:
             yield Span("wait", "Waited", "wait", ended, span.at)
         yield span
-        ended = span.until if span.kind == "attempt" else span.at if span.at is not None else ended
+        ended = span.until if span.kind == "attempt" else span.at
 
 
-def _rest(record: JobRecord, line: Sequence[Span], now: int) -> Iterator[Span]:
+def _rest(record: JobRecord, line: Sequence[Span]) -> Iterator[Span]:
     """Tell how it ended, or for what it waits."""
     ends = [span.until or span.at for span in line if span.until or span.at]
     since = ends[-1] if ends else None
@@ -122,7 +134,7 @@ def _rest(record: JobRecord, line: Sequence[Span], now: int) -> Iterator[Span]:
     elif record.state is State.PENDING:
         yield Span("wait", "Waits for a runner", "pending", since, lasts=True)
     elif record.started_at is None:
-        yield Span("attempt", "Runs", "inflight", since or now, lasts=True)
+        yield Span("attempt", "Runs", "inflight", since, lasts=True)
 
 
 def strip_of(spans: Sequence[Span], now: int) -> list[Bar]:

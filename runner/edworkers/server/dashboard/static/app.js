@@ -11,3 +11,4 @@ openKeys();
 openForms();
 openCharts();
 followPage();
+document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });

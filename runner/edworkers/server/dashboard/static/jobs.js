@@ -46,8 +46,17 @@ function goOnSearching() {
     found += rows.length;
     part("rows").append(...rows);
     part("none").hidden = true;
+    offer();
     renewTimes();
     document.dispatchEvent(new CustomEvent("renewed"));
+  }
+
+  // What can be done is offered once a job is found to which it can be done.
+  function offer() {
+    for (const offered of list.querySelectorAll("[data-offers]")) {
+      const states = offered.dataset.offers.split(" ");
+      if (states.some((state) => list.querySelector(`[data-state="${state}"]`))) offered.hidden = false;
+    }
   }
 
   function tell(step) {
