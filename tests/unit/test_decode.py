@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from edworkers.core.job import Envelope, Job, Malformed, decode
+from edworkers.core.job import Envelope, Job, Malformed, check_id, decode
 from edworkers.core.settings import MAX_PAYLOAD_BYTES
 
 NOW = 1_767_225_600_000
@@ -278,3 +278,13 @@ def test_a_number_beyond_all_bounds_is_no_time_span(field: str, literal: str) ->
 
 def test_a_wish_for_very_many_attempts_is_taken_and_left_for_the_pool_to_bound() -> None:
     assert job('{"data":{},"maxAttempts":99999999999999999999}').max_attempts == 99999999999999999999
+
+
+@pytest.mark.parametrize("payload", [b'{"data":{}}', b'{"id":"a","data":{}}', b"no job at all"])
+def test_what_takes_the_place_of_a_jobs_payload_may_name_it_or_nothing(payload: bytes) -> None:
+    check_id("a", payload)
+
+
+def test_what_names_another_job_can_not_take_its_place() -> None:
+    with pytest.raises(ValueError, match="the job is 'a', and can't become 'b'"):
+        check_id("a", b'{"id":"b","data":{}}')

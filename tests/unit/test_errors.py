@@ -3,7 +3,7 @@
 import pytest
 
 from edworkers.core import errors
-from edworkers.core.errors import EdworkersError, FaultsError, InvalidJobError, SettingsError
+from edworkers.core.errors import EdworkersError, FaultsError, InvalidJobError, MailUnavailableError, SettingsError
 
 
 @pytest.mark.parametrize("kind", [FaultsError, SettingsError, InvalidJobError])
@@ -21,3 +21,9 @@ def test_one_clause_catches_every_error_of_our_own() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__]
     assert len(kinds) >= 7
     assert all(issubclass(kind, EdworkersError) for kind in kinds)
+
+
+@pytest.mark.parametrize(("given", "kind"), [({}, "connection"), ({"kind": "timeout"}, "timeout")])
+def test_a_mail_server_that_is_away_says_in_which_way(given: dict[str, str], kind: str) -> None:
+    error = MailUnavailableError("mail.example did not answer", **given)
+    assert (str(error), error.kind) == ("mail.example did not answer", kind)

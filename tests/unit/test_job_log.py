@@ -57,3 +57,14 @@ def test_a_level_that_is_none_is_told_with_those_that_are() -> None:
     check_level("warning")
     with pytest.raises(ValueError, match="one of debug, info, warning, error, not 'loud'"):
         check_level("loud")
+
+
+def test_of_more_than_is_kept_the_oldest_lines_go_also_where_attempts_are_joined() -> None:
+    whole = "x" * LONGEST_MESSAGE
+    one = written([whole] * MOST_LINES)
+    assert MOST_BYTES - 2 * LONGEST_MESSAGE < len(one) <= MOST_BYTES
+    joined = add_logs(one, written([whole, "last"]))
+    assert len(joined) <= MOST_BYTES
+    kept = json.loads(joined)
+    assert kept[-1]["message"] == "last"
+    assert kept[0]["at"] > json.loads(one)[0]["at"]

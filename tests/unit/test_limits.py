@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edworkers.core.limits import Period, period_at, periods
+from edworkers.core.limits import Period, limiters_of_queue, period_at, periods
 from edworkers.core.settings import Window
 
 HOUR = 3_600_000
@@ -166,3 +166,10 @@ def test_clocks_that_are_days_apart_find_no_period(days: int, *, known: bool) ->
 )
 def test_clocks_that_are_months_apart_find_no_period(moment: str, *, known: bool) -> None:
     assert (period_at(window("month"), ms("2026-06-15T12:00"), ms(moment)) is not None) == known
+
+
+def test_only_limits_of_the_whole_queue_are_told_of_it() -> None:
+    day = Window(name="day", limit=5, window="day")
+    each = Window(name="each", limit=2, window="day", per="group")
+    told = limiters_of_queue("ai", [day, each])
+    assert [limited.windows for limited in told] == [(day,)]
