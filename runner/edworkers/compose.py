@@ -416,31 +416,37 @@ async def open_queues(specs: Sequence[PoolSpec], env: Mapping[str, str]) -> Asyn
     """
     address = redis_address(env)
     async with AsyncExitStack() as stack:
-        clients = _Clients(address, stack)
+        clients = Clients(address, stack)
         try:
             yield [_open_queue(spec, clients) for spec in specs]
         except QueueUnavailableError as error:
             raise QueueUnavailableError(f"{error}\n  - {what_to_do(error.__cause__, address)}") from error
 
 
-class _Clients:
-    """Clients of the servers that have certain keys: one for all of them, or in a cluster one each."""
+class Clients:
+    """Clients of the servers that have certain keys: one for all of them, or in a cluster one each.
 
-    def __init__(self, address: RedisAddress, stack: AsyncExitStack) -> None:
+    `open_client` makes one for a key.
+    """
+
+    def __init__(
+        self, address: RedisAddress, stack: AsyncExitStack, open_client: Callable[[RedisAddress, str], Any] = connect
+    ) -> None:
         self.address = address
         self._stack = stack
+        self._open_client = open_client
         self._opened: dict[str, Any] = {}
 
     def of(self, key: str) -> Any:
         """Give the client for a key; it connects at its first call."""
         place = key if self.address.mode == "cluster" else ""
         if place not in self._opened:
-            self._opened[place] = connect(self.address, place)
+            self._opened[place] = self._open_client(self.address, place)
             self._stack.push_async_callback(self._opened[place].aclose)
         return self._opened[place]
 
 
-def _open_queue(spec: PoolSpec, clients: _Clients) -> OpenQueue:
+def _open_queue(spec: PoolSpec, clients: Clients) -> OpenQueue:
     control = RedisControl(clients.of(QueueKeys(spec.queue).pending), spec.queue, spec.retention)
     make, shared = _make_limiters, limiters_of_queue(spec.queue, spec.limits)
     return OpenQueue(

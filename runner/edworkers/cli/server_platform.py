@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
 from edworkers import compose, pools
 from edworkers.adapters.cluster.worker_pools import ApiServer, WorkerPools
@@ -31,24 +30,6 @@ _SILENT = 0.75
 """After which part of that a connection that says nothing is given up."""
 
 
-class Clients:
-    """Clients of the servers that have certain keys: one for all of them, or in a cluster one each."""
-
-    def __init__(self, address: RedisAddress, stack: AsyncExitStack, seconds: float) -> None:
-        self._address = address
-        self._silent_seconds = seconds * _SILENT
-        self._stack = stack
-        self._opened: dict[str, Any] = {}
-
-    def of(self, key: str) -> Any:
-        """Give the client for a key."""
-        place = key if self._address.mode == "cluster" else ""
-        if place not in self._opened:
-            self._opened[place] = shared_client(self._address, place, self._silent_seconds)
-            self._stack.push_async_callback(self._opened[place].aclose)
-        return self._opened[place]
-
-
 @asynccontextmanager
 async def open_platform(
     plan: Plan, env: Mapping[str, str], answer_seconds: float = ANSWER_SECONDS
@@ -60,7 +41,8 @@ async def open_platform(
     address = redis_address(env)
     api_server = ApiServer.found(env)
     async with AsyncExitStack() as stack:
-        clients = Clients(address, stack, answer_seconds)
+        silent_seconds = answer_seconds * _SILENT
+        clients = compose.Clients(address, stack, lambda at, key: shared_client(at, key, silent_seconds))
         opener = _Opener(clients, env, answer_seconds)
         cluster = WorkerPools(api_server) if api_server is not None else None
         if cluster is not None:
@@ -86,7 +68,7 @@ def _explain(error: QueueUnavailableError, address: RedisAddress) -> str:
 class _Opener:
     """Opens queues."""
 
-    def __init__(self, clients: Clients, env: Mapping[str, str], seconds: float) -> None:
+    def __init__(self, clients: compose.Clients, env: Mapping[str, str], seconds: float) -> None:
         self._clients = clients
         self._seconds = seconds
         self._env = env
@@ -122,7 +104,7 @@ class _Opener:
 class _Limits:
     """The limits of one queue, but for those of groups."""
 
-    def __init__(self, spec: PoolSpec, clients: Clients) -> None:
+    def __init__(self, spec: PoolSpec, clients: compose.Clients) -> None:
         shared = [limited for limited in limiters(spec.queue, spec.limits) if limited.per == "queue"]
         self._limiters = [
             (client, RedisLimiter(client, limited.name, limited.windows, runner="", now=compose.SystemClock().now))

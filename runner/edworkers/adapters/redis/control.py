@@ -3,15 +3,13 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-import redis
 import redis.asyncio
 from pydantic_core import from_json
-from redis.exceptions import AskError, OutOfMemoryError, ReadOnlyError
+from redis.exceptions import OutOfMemoryError
 
+from edworkers.adapters.redis.asking import ask
 from edworkers.adapters.redis.calls import enqueue_arguments, run_script
-from edworkers.adapters.redis.connection import CONNECTION_ERRORS, explain
 from edworkers.adapters.redis.depths import depth_commands, read_depths
-from edworkers.core.errors import QueueUnavailableError
 from edworkers.core.job import check_id
 from edworkers.core.keys import QueueKeys
 from edworkers.core.lifecycle import State
@@ -32,18 +30,7 @@ class RedisControl:
         self._keeps_data = retention.keep_data
 
     async def _ask(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        try:
-            return await self._where_it_is(call)
-        except (*CONNECTION_ERRORS, redis.RedisError) as error:
-            raise QueueUnavailableError(f"Redis can't be used: {explain(error)}") from error
-
-    async def _where_it_is(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        """Call again, once, at the server that has the queue now: the one that says it hasn't did nothing."""
-        try:
-            return await call()
-        except (AskError, ReadOnlyError):
-            await self._client.connection_pool.disconnect()
-            return await call()
+        return await ask(self._client, call)
 
     async def _run(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         return await self._ask(lambda: run_script(self._client, name, keys, args))
