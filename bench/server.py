@@ -20,7 +20,7 @@ from processes import environment, started
 from edworkers.server.access.identity import Scope
 from edworkers.server.access.keys import new_key
 from edworkers.standins import redis as redis_standin
-from edworkers.standins.redis import free_port
+from edworkers.standins.free_port import free_port
 
 PER_SECOND = 500
 SECONDS = 20

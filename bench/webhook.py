@@ -16,7 +16,7 @@ from processes import HERE, Measured, environment, runner, started
 from redis_usage import Meter, Usage
 
 from edworkers.core.keys import QueueKeys
-from edworkers.standins.redis import free_port
+from edworkers.standins.free_port import free_port
 
 ADDRESSES = 100
 SLOTS = 50

@@ -257,7 +257,7 @@ WHOLE = worker_pool(
         "memory": "512Mi",
         "backoff": {"initialSeconds": 2, "factor": 2, "maxSeconds": 600, "jitter": 0.2},
     },
-    retention={"resultSeconds": 86400, "deadSeconds": 604800, "maxBytes": "256Mi"},
+    retention={"resultSeconds": 86400, "deadSeconds": 604800, "maxBytes": "256Mi", "keepData": True},
     leaseSeconds=15,
     suspend=False,
     schedules=[{**NIGHTLY, "timeZone": "Etc/UTC", "job": {"type": "cleanup", "data": {"of": ["tokens", 1, None]}}}],

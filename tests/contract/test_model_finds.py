@@ -81,6 +81,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_model_finds_that(name: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fault = FAULTS[name]
@@ -93,7 +94,7 @@ def test_the_model_finds_that(name: str, redis_url: str, monkeypatch: pytest.Mon
         play_on(
             redis_url,
             monkeypatch,
-            max_examples=300,
+            max_examples=1000,
             derandomize=True,
             database=None,
             phases=[Phase.generate],

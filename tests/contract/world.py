@@ -223,10 +223,10 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
       redis.call('HSET', key, group, string.format('%s %.0f', failures, at - ms))
     end
   end
-  -- On the last of a month what was used in it would be forgotten with the day.
-  local is_counted = false
-  if kind == 'hash' and ms < 31 * day then
-    for _, field in ipairs(redis.call('HKEYS', key)) do is_counted = is_counted or string.match(field, '^month@') end
+  -- On the last of a month what was used in it would be forgotten with the day; and its last minute goes no earlier.
+  local is_counted, used = false, string.gsub(key, ':rolling$', ':used')
+  if string.match(used, ':used$') and ms < 31 * day then
+    for _, field in ipairs(redis.call('HKEYS', used)) do is_counted = is_counted or string.match(field, '^month@') end
   end
   if left >= 0 and not is_counted then redis.call('PEXPIRE', key, string.format('%.0f', left - ms)) end
 end

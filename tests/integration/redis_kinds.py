@@ -24,8 +24,9 @@ from edworkers.adapters.redis.control import RedisControl
 from edworkers.adapters.redis.whereabouts import SLOTS, OfCluster, slot_of
 from edworkers.core.settings import Retention
 from edworkers.standins import redis as redis_standin
+from edworkers.standins.free_port import free_port
 from edworkers.standins.leash import leashed
-from edworkers.standins.redis import RedisServer, find_program, free_port
+from edworkers.standins.redis import RedisServer, find_program
 
 MASTER = "jobs"
 

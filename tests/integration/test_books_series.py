@@ -11,7 +11,7 @@ from edworkers.adapters.redis.connection import connect
 from edworkers.core.errors import QueueUnavailableError
 from edworkers.core.keys import ServerKeys
 from edworkers.ports.books import Sample
-from edworkers.standins.redis import free_port
+from edworkers.standins.free_port import free_port
 
 T0 = 1_800_000_000_000
 STEP = 10_000

@@ -15,7 +15,7 @@ from edworkers.adapters.redis.connection import connect
 from edworkers.core.errors import QueueUnavailableError
 from edworkers.core.keys import ServerKeys
 from edworkers.ports.books import BulkOperation, Deed
-from edworkers.standins.redis import free_port
+from edworkers.standins.free_port import free_port
 
 T0 = 1_800_000_000_000
 WEEK = 7 * 86_400_000

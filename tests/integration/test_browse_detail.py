@@ -13,7 +13,7 @@ from edworkers.core.lifecycle import State
 from edworkers.core.settings import Groups
 from edworkers.ports import Enqueue, Settlement
 from edworkers.ports.browse import FailureGroup, JobDetail, LogLine, PastAttempt, Related
-from edworkers.standins.redis import free_port
+from edworkers.standins.free_port import free_port
 
 LATER = 4_000_000_000_000
 JOB = b'{"id":"a","type":"t","group":"g","data":{"x":[]}}'

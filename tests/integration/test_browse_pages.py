@@ -12,7 +12,7 @@ from edworkers.core.lifecycle import State
 from edworkers.core.settings import Groups
 from edworkers.ports import Enqueue, Settlement
 from edworkers.ports.browse import JobPage, JobSummary
-from edworkers.standins.redis import free_port
+from edworkers.standins.free_port import free_port
 
 LATER = 4_000_000_000_000
 

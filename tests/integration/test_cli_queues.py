@@ -13,7 +13,7 @@ from edworkers.compose import SystemClock
 from edworkers.handlers.ai.generate import POOL as AI
 from edworkers.handlers.registry import PLATFORM
 from edworkers.standins import redis as redis_standin
-from edworkers.standins.redis import free_port
+from edworkers.standins.free_port import free_port
 
 GIVEN = {"queue": "ai", "handlers": "edworkers.handlers.ai", "limits": [{"name": "day", "limit": 9, "window": "day"}]}
 OWN = {"queue": "own", "handlers": "not.installed.here"}

@@ -21,7 +21,7 @@ from tests.integration.command_line import CommandLine
 from tests.integration.processes import LOOK_SECONDS
 
 from edworkers.adapters.redis.connection import connect
-from edworkers.standins.redis import free_port
+from edworkers.standins.free_port import free_port
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 
@@ -50,7 +50,7 @@ class Dev:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     async def runners(self) -> list[psutil.Process]:
-        """Wait until a runner for each of both queues is there; gives all of dev's processes."""
+        """Wait until a runner for each of both queues is there; gives dev's processes, Redis and a server too."""
         await self.says("runner.started")
         await self.says("runner.started")
         return self.children()
@@ -375,4 +375,4 @@ async def test_without_manifests_those_built_in_are_run(devs: Devs) -> None:
     shutil.rmtree(devs.folder / "manifests")
     dev = await devs.start_own()
     await dev.says("the queues of the settings built in")
-    assert len(await dev.runners()) == 3
+    assert len(await dev.runners()) == 4

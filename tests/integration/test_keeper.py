@@ -6,7 +6,8 @@ import pytest
 from tests.integration.processes import Program, Programs, Queue, eventually
 
 from edworkers.core.lifecycle import State
-from edworkers.standins.redis import RedisServer, free_port
+from edworkers.standins.free_port import free_port
+from edworkers.standins.redis import RedisServer
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -14,7 +14,7 @@ from edworkers.core.lifecycle import State
 from edworkers.core.settings import Retention
 from edworkers.pipeline.keeper import Keeper
 from edworkers.ports import Enqueue
-from edworkers.standins.redis import free_port
+from edworkers.standins.free_port import free_port
 
 pytestmark = pytest.mark.timeout(90)
 

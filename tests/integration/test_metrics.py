@@ -16,8 +16,8 @@ from tests.integration.webhook_receivers import SECRET, receiving, saying
 
 from edworkers.core.lifecycle import State
 from edworkers.core.metric_names import METRICS
+from edworkers.standins.free_port import free_port
 from edworkers.standins.gemini import GeminiStandin
-from edworkers.standins.redis import free_port
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

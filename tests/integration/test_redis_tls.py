@@ -11,7 +11,7 @@ from tests.integration.redis_kinds import Certificates, Cluster, QueueOf, serve_
 from edworkers.adapters.redis.address import redis_address
 from edworkers.core.lifecycle import State
 from edworkers.standins import redis as redis_standin
-from edworkers.standins.redis import free_port
+from edworkers.standins.free_port import free_port
 
 QUESTION = '{"url": "https://school.example/hooks", "event": "e", "payload": {}}'
 

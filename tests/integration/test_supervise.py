@@ -13,7 +13,7 @@ from tests.integration.processes import Program, Programs, Queue, eventually, fe
 
 from edworkers.cli.local import is_free
 from edworkers.core.lifecycle import State
-from edworkers.standins.redis import free_port
+from edworkers.standins.free_port import free_port
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -14,9 +14,9 @@ from tests.integration.processes import Program, Programs, Queue, eventually
 from tests.monitoring.conftest import WEBHOOK_SECRET
 
 from edworkers.core.lifecycle import State
+from edworkers.standins.free_port import free_port
 from edworkers.standins.gemini import GeminiStandin
 from edworkers.standins.inbox import InboxStandin
-from edworkers.standins.redis import free_port
 from edworkers_operator.health import serve
 from edworkers_operator.metrics import Metrics
 from edworkers_operator.view import Key

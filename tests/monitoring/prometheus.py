@@ -11,7 +11,7 @@ import httpx2
 import yaml
 from tests.monitoring.promtool import RULES, program, promtool
 
-from edworkers.standins.redis import free_port
+from edworkers.standins.free_port import free_port
 
 LOOK_SECONDS = 0.1
 _INTERVAL = "500ms"

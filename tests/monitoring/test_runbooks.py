@@ -14,6 +14,7 @@ from edworkers.cli.app import app
 
 PAGES = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
 _LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")  # as where PY_COLORS is set
 _COMMAND = re.compile(r"^(?:alias )?ew ([a-z][^#|\n]*)|`ew ([^`]+)`", re.MULTILINE)
 
 
@@ -32,7 +33,7 @@ def commands(page: Path) -> Iterator[list[str]]:
 def help_of(*words: str) -> str:
     done = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
     assert done.exit_code == 0, (words, done.output)
-    return done.output
+    return _STYLE.sub("", done.output)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])

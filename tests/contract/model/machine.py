@@ -42,6 +42,9 @@ LOGS = (b"", b"[%s,%s]" % (LOG_LINE, LOG_LINE))
 FAILURES = ("retry", "retry", "bury", "bury", "ack")
 """How jobs end whose service fails most of the time."""
 
+KEPT_SECONDS = (0, RETENTION.result_seconds, RETENTION.dead_seconds)
+"""How long to wait before what has ended is trimmed."""
+
 which = st.integers(0, 5)
 few = st.integers(1, 3)
 runners = st.integers(0, 1)
@@ -96,7 +99,7 @@ class QueueMachine(RuleBasedStateMachine):
         """Open two worlds that are in the midst of their work."""
         memory, redis = MemoryWorld(), RedisWorld("", self.client)
         self.clock = memory.broker.clock
-        self.ticked = time.time_ns() // 1_000_000
+        self.ticked = self.played = time.time_ns() // 1_000_000
         self.memory = MemorySide(memory, setting)
         self.redis = RedisSide(redis, setting, self.shift)
         self.model = Model(self.clock.now, setting, RETENTION, LEASE_MS)
@@ -115,10 +118,10 @@ class QueueMachine(RuleBasedStateMachine):
 
     def tick(self) -> None:
         """Bring the clock in memory to where Redis' is: at least a millisecond after all that was before."""
-        while (now := time.time_ns() // 1_000_000) == self.ticked:
+        while (now := time.time_ns() // 1_000_000) <= self.played:
             pass
         self.clock.advance((now - self.ticked) / 1000)
-        self.ticked = now
+        self.ticked = self.played = now
 
     def shift(self) -> int:
         """Say by how many ms the clock in memory is ahead of that of Redis."""
@@ -129,6 +132,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.tick()
         began = time.monotonic()
         in_memory, on_redis = self.loop.run_until_complete(self._both(act))
+        self.played = time.time_ns() // 1_000_000
         # Redis comes to do it a little later by its clock than memory does.
         self.slack_ms = max(self.slack_ms, (time.monotonic() - began) * 1000 + 2)
         assert in_memory == on_redis, f"in memory {in_memory}, on Redis {on_redis}"
@@ -208,6 +212,16 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(job_id=ids.filter(bool), group=groups, delay_ms=delays, urgent=flips, revive=flips)
     def enqueue(self, job_id: str, group: str, delay_ms: int, urgent: bool, revive: bool) -> None:  # noqa: FBT001
+        self.enqueue_one(job_id, group, delay_ms, urgent=urgent, revive=revive)
+
+    @precondition(lambda self: set(KEYS) & set(self.model.dead))
+    @rule(number=which, group=groups, delay_ms=delays)
+    def enqueue_anew(self, number: int, group: str, delay_ms: int) -> None:
+        """Enqueue a job whose id a dead one has, which makes way."""
+        dead = sorted(set(KEYS) & set(self.model.dead))
+        self.enqueue_one(dead[number % len(dead)], group, delay_ms, urgent=False, revive=True)
+
+    def enqueue_one(self, job_id: str, group: str, delay_ms: int, *, urgent: bool, revive: bool) -> None:
         job = self.make(job_id, group)
 
         def asked(now: int) -> Enqueue:
@@ -336,6 +350,19 @@ class QueueMachine(RuleBasedStateMachine):
             more |= {"delay_ms": delay_ms, "gate_ms": gate_ms, "attempts": held.job.attempts + (verb == "retry")}
         return _settle(held, verb, **more)
 
+    @rule(job_id=ids, group=groups, verbs=st.lists(st.sampled_from(FAILURES), min_size=1, max_size=3), down=downs)
+    def take_to_its_end(self, job_id: str, group: str, verbs: list[str], down: bool | None) -> None:  # noqa: FBT001
+        """Push a job, and let its attempts end one after the other, as far as it comes to be claimed."""
+        self.push([(job_id, group)], urgent=False)
+        pushed = self.model.jobs[-1]
+        for verb in verbs:
+            self.everyone_agrees()
+            self.play_sort(0, len(self.model.pending) + len(self.model.arrived))
+            self.claim(0, 4, lost_reply=False, begin=True)
+            for held in [*self.model.held.values()]:
+                if held.job is pushed and held.phase is Phase.STARTED:
+                    self.cycle(0, [self._end(held, verb, 0, down)])
+
     @precondition(lambda self: self.model.setting.circuit)
     @rule(group=groups.filter(bool), ends=st.lists(st.sampled_from(FAILURES), min_size=1, max_size=3))
     def use_a_service(self, group: str, ends: list[str]) -> None:
@@ -444,11 +471,11 @@ class QueueMachine(RuleBasedStateMachine):
         self._keep(at_most, "promote", 0, lost_reply=lost_reply)
 
     @precondition(lambda self: self.model.finished or self.model.dead)
-    @rule(at_most=st.sampled_from([1, 2, 10]), waiting=flips)
-    def trim(self, at_most: int, waiting: bool) -> None:  # noqa: FBT001
+    @rule(at_most=st.sampled_from([1, 2, 10]), wait_seconds=st.sampled_from(KEPT_SECONDS))
+    def trim(self, at_most: int, wait_seconds: int) -> None:
         """Forget; no reply is lost, as the records named in one that is stay until they expire."""
-        if waiting:
-            self.let_pass(RETENTION.result_seconds * 1000)
+        if wait_seconds:
+            self.let_pass(wait_seconds * 1000)
         self._keep(at_most, "trim", 1, lost_reply=False)
 
     @rule(runner=runners)
