@@ -12,6 +12,7 @@ from tests.integration.processes import Programs, Queue, eventually
 
 from edworkers.core.lifecycle import State
 from edworkers.standins import redis as redis_standin
+from edworkers.standins.free_port import free_port
 from edworkers.standins.redis import RedisServer
 
 pytestmark = pytest.mark.timeout(90)
@@ -47,7 +48,7 @@ async def _check_each_ran_once(queue: Queue, ids: list[str], taken: list[list[st
 
 
 async def test_redis_away_at_the_start_is_told_once_and_waited_for(programs: Programs, redis_url: str) -> None:
-    port, health = redis_standin.free_port(), redis_standin.free_port()
+    port, health = free_port(), free_port()
     runner = await programs.start(
         *("run", "work", "--pool", str(programs.manifest())),
         REDIS_URL=f"redis://:secret@127.0.0.1:{port}/0",

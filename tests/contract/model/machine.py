@@ -214,7 +214,7 @@ class QueueMachine(RuleBasedStateMachine):
     def enqueue(self, job_id: str, group: str, delay_ms: int, urgent: bool, revive: bool) -> None:  # noqa: FBT001
         self.enqueue_one(job_id, group, delay_ms, urgent=urgent, revive=revive)
 
-    @precondition(lambda self: set(KEYS) & set(self.model.dead))
+    @precondition(lambda self: not self.model.dead.keys().isdisjoint(KEYS))
     @rule(number=which, group=groups, delay_ms=delays)
     def enqueue_anew(self, number: int, group: str, delay_ms: int) -> None:
         """Enqueue a job whose id a dead one has, which makes way."""
