@@ -35,7 +35,8 @@ PATHS = (
     f"/queues/{QUEUE}?range=7d",
     f"/queues/{QUEUE}/jobs/dead-0000500",
     "/failures",
-    "/search",
+    "/search?text=student-7",
+    f"/search?queue={QUEUE}&state=dead",
     "/activity",
 )
 HOUR_MS = 3_600_000

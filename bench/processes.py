@@ -12,6 +12,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 HERE = Path(__file__).parent
 _PATIENCE_SECONDS = 120.0
@@ -56,8 +57,11 @@ class Measured:
 
 
 @contextmanager
-def started(command: Sequence[str], env: Mapping[str, str]) -> Generator[Measured]:
-    """Start a process that finds its pipe's number in BENCH_PIPE, and `{pipe}` of its command replaced by it."""
+def started(command: Sequence[str], env: Mapping[str, str], logs: IO[bytes] | None = None) -> Generator[Measured]:
+    """Start a process that finds its pipe's number in BENCH_PIPE, and `{pipe}` of its command replaced by it.
+
+    `logs` takes what it writes to stdout and stderr.
+    """
     reading, writing = os.pipe()
     with tempfile.TemporaryDirectory(prefix="edworkers-bench-") as folder:
         spawned = time.time_ns()
@@ -66,6 +70,8 @@ def started(command: Sequence[str], env: Mapping[str, str]) -> Generator[Measure
             env={**env, "BENCH_PIPE": str(writing)},
             cwd=folder,
             stdin=subprocess.DEVNULL,
+            stdout=logs,
+            stderr=logs,
             pass_fds=[writing],
         )
         os.close(writing)

@@ -109,7 +109,7 @@ async def measure(per_second: int = PER_SECOND, seconds: float = SECONDS) -> Enq
                 EDWORKERS_LOG_LEVEL="info",
             )
             command = [sys.executable, "-m", "edworkers", "server", "--port", str(port)]
-            with started(command, env) as measured:
+            with (Path(folder) / "logs").open("wb") as logs, started(command, env, logs) as measured:
                 await _listening(port)
                 client = Client(port, made.key)
                 await client.open()

@@ -40,12 +40,28 @@ async def test_a_long_search_comes_in_steps_that_say_how_far_it_is() -> None:
     world = World()
     world.bury(*(f"job-{number:05d}" for number in range(5000)))
     await world.enqueue("job-last")
-    steps = await go_through(JobSearch(queues(work=world), Wanted(text="00"), [State.DEAD, State.PENDING]))
+    steps = await go_through(JobSearch(queues(work=world), Wanted(text="77"), [State.DEAD, State.PENDING]))
     assert [step.looked_at for step in steps] == [1000, 2000, 3000, 4000, 5000, 5001]
     assert {step.total for step in steps} == {5001}
     found = [hit.job.id for step in steps for hit in step.hits]
     assert len(found) == len(set(found))
-    assert set(found) == {f"job-{number:05d}" for number in range(5000) if "00" in f"{number:05d}"}
+    assert set(found) == {f"job-{number:05d}" for number in range(5000) if "77" in f"{number:05d}"}
+
+
+async def test_a_step_that_finds_much_ends_before() -> None:
+    world = World()
+    world.bury(*(f"job-{number:04d}" for number in range(1000)))
+    steps = await go_through(JobSearch(queues(work=world), Wanted(), [State.DEAD]))
+    assert [step.looked_at for step in steps] == [250, 500, 750, 1000, 1000][: len(steps)]
+    assert len(steps) >= 4
+    assert sorted(hit.job.id for step in steps for hit in step.hits) == [f"job-{number:04d}" for number in range(1000)]
+
+
+async def test_whoever_asks_for_a_short_step_gets_one() -> None:
+    world = World()
+    world.bury(*(f"job-{number:04d}" for number in range(300)))
+    step = await JobSearch(queues(work=world), Wanted(text="nobody"), [State.DEAD]).step(at_most=30)
+    assert (step.hits, step.looked_at) == ([], 30)
 
 
 async def test_only_the_states_that_are_asked_for_are_looked_through() -> None:

@@ -22,7 +22,10 @@ STATES = (State.DEAD, State.INFLIGHT, State.PENDING, State.DELAYED, State.DONE, 
 """In which order jobs are looked for: what people look for has most often failed."""
 LOOKED_AT_ONCE = 1000
 """How many jobs one step looks at."""
+ENOUGH = 100
+"""After how many that it found a step ends before: what is shown takes longer than what is only looked at."""
 
+_LOOKED_AT_IN_ONE_CALL = 250
 _ID = re.compile(r"[!-~]{1,128}")
 _LONGEST_TOKEN = 4096
 _ALL = Sight(None)
@@ -83,15 +86,18 @@ class JobSearch:
     sight: Sight = _ALL
     """What whoever searches may see: they find nothing by a text that is hidden from them."""
 
-    async def step(self, token: str | None = None) -> Step:
-        """Look at some more jobs; begin without a token. Raises ValueError for a token that is none of this search."""
+    async def step(self, token: str | None = None, at_most: int = LOOKED_AT_ONCE) -> Step:
+        """Look at up to so many more jobs; begin without a token.
+
+        Raises ValueError for a token that is none of this search.
+        """
         places = self._places()
         mark = await self._begin(places) if token is None else _Mark.read(token)
         if mark is None:
             return Step((), 0, 0, None)
         if mark.place not in places:
             raise ValueError("the search is at a queue that is not looked through any more: begin it anew")
-        return await self._look(list(places), mark)
+        return await self._look(list(places), mark, at_most)
 
     def _places(self) -> dict[str, tuple[str, State]]:
         states = [state for state in STATES if state in self.states]
@@ -109,13 +115,14 @@ class JobSearch:
         pages = await asyncio.gather(*(self.queues[queue].browser.page(state, None, 1) for queue, state in places))
         return sum(page.total for page in pages)
 
-    async def _look(self, names: Sequence[str], mark: _Mark) -> Step:
+    async def _look(self, names: Sequence[str], mark: _Mark, at_most: int) -> Step:
         """Look at up to a step's number of jobs, in as many places as that takes."""
         places = self._places()
         at, cursor, looked_at, hits = names.index(mark.place), mark.cursor, 0, list[Hit]()
-        while at < len(names) and looked_at < LOOKED_AT_ONCE:
+        while at < len(names) and looked_at < at_most and len(hits) < ENOUGH:
             queue, state = places[names[at]]
-            found = await self.queues[queue].browser.search(state, self.wanted, cursor, LOOKED_AT_ONCE - looked_at)
+            count = min(_LOOKED_AT_IN_ONE_CALL, at_most - looked_at)
+            found = await self.queues[queue].browser.search(state, self.wanted, cursor, count)
             hits += [Hit(queue, job) for job in found.jobs if self.sight.finds(job, self.wanted.text)]
             looked_at += found.looked_at
             cursor = found.next

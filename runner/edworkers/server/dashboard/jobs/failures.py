@@ -13,7 +13,7 @@ from edworkers.server.dashboard.jobs.trend import Trend, read_trends
 from edworkers.server.dashboard.site import Context, Site
 from edworkers.server.platform import ServedQueue
 
-_GROUPS = 200
+_GROUPS = 100
 _HOUR_MS = 3_600_000
 _TREND_SECONDS = 10.0
 """The hours of deaths are counted so often at most, for all who look."""

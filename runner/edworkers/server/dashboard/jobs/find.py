@@ -20,15 +20,15 @@ from edworkers.server.dashboard.jobs.bulk import WORDS
 from edworkers.server.dashboard.live import Stopping
 from edworkers.server.dashboard.site import Site
 from edworkers.server.problems import Problem
-from edworkers.server.search import STATES, Hit, JobSearch, Step, find_by_id
+from edworkers.server.search import ENOUGH, LOOKED_AT_ONCE, STATES, Hit, JobSearch, Step, find_by_id
 from edworkers.server.sight import sight_of
 
 _FIRST_SECONDS = 0.05
 """How long the page itself looks, for it is to be there at once; a script goes on from there, or a link."""
 _NEXT_SECONDS = 1.0
 """How long it looks when it was asked to go on: then somebody has no script, or has stopped it."""
-_ENOUGH = 100
-"""How many are found at most before a page is shown, or somebody has to ask for more."""
+_LOOKED_AT_ONCE = 250
+"""How many jobs the page looks at before it looks at the clock."""
 _MOST_STREAMED = 500
 _PAUSE_SECONDS = 0.02
 """Between two steps, for those who work with the queues."""
@@ -111,10 +111,10 @@ class SearchPage:
         clock = self.site.platform.clock
         token = request.query_params.get("from") or None
         until = clock.monotonic() + (_NEXT_SECONDS if token else _FIRST_SECONDS)
-        step = await _first(search, token)
+        step = await _first(search, token, _LOOKED_AT_ONCE)
         hits = list(step.hits)
-        while step.next and len(hits) < _ENOUGH and clock.monotonic() < until:
-            step = await search.step(step.next)
+        while step.next and len(hits) < ENOUGH and clock.monotonic() < until:
+            step = await search.step(step.next, _LOOKED_AT_ONCE)
             hits += step.hits
         return hits, step
 
@@ -148,9 +148,9 @@ class SearchPage:
         yield _event("end", next=step.next)
 
 
-async def _first(search: JobSearch, token: str | None) -> Step:
+async def _first(search: JobSearch, token: str | None, at_most: int = LOOKED_AT_ONCE) -> Step:
     try:
-        return await search.step(token)
+        return await search.step(token, at_most)
     except ValueError as error:
         raise Problem(422, "invalid-request", str(error)) from error
 
