@@ -3,7 +3,7 @@ PYTHON ?= python3
 V := .venv/bin
 SETUP := .venv/.complete
 
-.PHONY: help setup demo dev test unit check fmt bench generate verify lock chaos install-manifest system cluster cluster-down e2e
+.PHONY: help setup demo dev test unit check fmt bench bench-server generate verify lock chaos install-manifest system cluster cluster-down e2e
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -52,6 +52,10 @@ fmt: $(SETUP)  ## format the code
 
 bench: system  ## throughput, latency and memory, beside BullMQ (needs npm)
 	$(V)/python bench/run.py
+
+bench-server: system  ## how soon the HTTP API answers, and how long a page takes with a million jobs
+	$(V)/python bench/server.py
+	$(V)/python bench/dashboard.py
 
 JOBS ?= 20000
 KILLS ?= 200

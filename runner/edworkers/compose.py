@@ -200,17 +200,16 @@ class RunningPool:
         Raises SettingsError where its endpoints can't be served, and as `wait_for_redis` does.
         """
         self._watchdog.open()
-        health = self._serve_health()
-        traces = open_tracing(self._env, self.name, {"edworkers.queue": self.runner.pool.queue})
-        try:
+        async with AsyncExitStack() as stack:
+            health = self._serve_health()
+            if health is not None:
+                stack.callback(health.close)
+            traces = open_tracing(self._env, self.name, {"edworkers.queue": self.runner.pool.queue})
+            if traces is not None:
+                stack.push_async_callback(traces.close)
             await wait_for_redis(self._env, self.runner.pool.retention.max_bytes)
             when_ready(self.runner.stop)
             return await self._work(health.address if health is not None else None)
-        finally:
-            if traces is not None:
-                await traces.close()
-            if health is not None:
-                health.close()
 
     async def _work(self, health: str | None) -> Exit:
         spec = self.runner.pool

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from tests.integration.processes import Queue
 from tests.integration.server_site import Site, problem, serving
 from tests.servers import oidc
 from tests.servers.oidc import CLIENT, SECRET, Provider
@@ -57,6 +58,21 @@ async def test_groups_say_what_somebody_may_do(site: Site, provider: Provider) -
     assert (await site.post("/v1/queues/ai/pause", headers={"Origin": site.url})).status_code == 200
     deeds, _ = await site.app.state.platform.books.deeds(None, 1)
     assert deeds[0].who == "ada@school.example"
+
+
+async def test_who_may_only_look_sees_nobodys_data_and_who_operates_does(
+    site: Site, provider: Provider, redis_url: str
+) -> None:
+    work = Queue(redis_url, redis_url)
+    await work.push({"id": "j1", "data": {"userId": "u1", "fullName": "Anna Verhoeven"}})
+    await work.close()
+    provider.person["groups"] = ["teachers"]
+    await log_in(site)
+    masked = (await site.get("/v1/queues/work/jobs/j1")).text
+    provider.person["groups"] = ["ops"]
+    await log_in(site)
+    whole = (await site.get("/v1/queues/work/jobs/j1")).text
+    assert ("u1" in masked, "Verhoeven" in masked, "Verhoeven" in whole) == (True, False, True)
 
 
 async def test_somebody_in_no_group_that_has_a_role_is_refused(site: Site, provider: Provider) -> None:

@@ -137,6 +137,19 @@ async def test_a_job_that_may_have_been_taken_is_named_so_that_it_can_be_asked_f
     assert (await site.get(f"{JOBS}/{found['jobId']}")).json()["state"] == "pending"
 
 
+async def test_a_run_of_a_schedule_that_may_have_been_taken_is_named(site: Site, redis_server: RedisServer) -> None:
+    await eventually(lambda: works(site))
+    os.kill(redis_server.pid, signal.SIGSTOP)
+    try:
+        answer = await site.post("/v1/queues/work/schedules/nightly/run")
+    finally:
+        os.kill(redis_server.pid, signal.SIGCONT)
+    found = problem(answer, 503, "away")
+    assert "ask for it before you try again" in found["detail"]
+    await eventually(lambda: works(site))
+    assert (await site.get(f"/v1/queues/work/jobs/{found['jobId']}")).json()["state"] == "pending"
+
+
 async def test_connections_that_are_all_in_use_are_not_told_as_a_redis_that_is_away(redis_url: str) -> None:
     client = shared_client(redis_address({"REDIS_URL": redis_url}), "", 0.05)
     pool: Any = client.connection_pool

@@ -155,8 +155,11 @@ def check_type(request: Request, *known: str) -> str:
 
 
 @contextmanager
-def telling_ids(platform: Platform, ids: str | Sequence[str]) -> Generator[None]:
-    """Tell of jobs whose enqueueing wasn't confirmed which they were: they may be on the queue all the same."""
+def telling_ids(platform: Platform, ids: str | Sequence[str], *, is_once: bool = False) -> Generator[None]:
+    """Tell of jobs whose enqueueing wasn't confirmed which they were: they may be on the queue all the same.
+
+    `is_once` of one whose id nobody can send again.
+    """
     try:
         yield
     except ServerBusyError:
@@ -164,8 +167,9 @@ def telling_ids(platform: Platform, ids: str | Sequence[str]) -> Generator[None]
     except QueueUnavailableError as error:
         named: dict[str, Any] = {"jobId": ids} if isinstance(ids, str) else {"jobIds": list(ids)}
         what, them, with_what = ("job", "it", "this id") if isinstance(ids, str) else ("jobs", "them", "these ids")
-        how = f"the {what} may have been taken all the same: ask for {them}, or send {them} again with {with_what}"
-        raise away(f"{platform.explain(error)}; {how} or an Idempotency-Key", **named) from error
+        again = "before you try again" if is_once else f"or send {them} again with {with_what} or an Idempotency-Key"
+        how = f"the {what} may have been taken all the same: ask for {them}{'' if is_once else ','} {again}"
+        raise away(f"{platform.explain(error)}; {how}", **named) from error
 
 
 def location_of(queue: str, job_id: str) -> str:

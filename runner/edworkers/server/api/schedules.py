@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from edworkers.ports.books import Deed
 from edworkers.server.access.identity import Scope
-from edworkers.server.api.enqueue import accepted
+from edworkers.server.api.enqueue import accepted, telling_ids
 from edworkers.server.api.models import Accepted
 from edworkers.server.api.queue_models import ScheduledJob, Schedules
 from edworkers.server.api.served import OperatedQueue, Operator, Reader, ThePlatform, TheSight, needs, problems
@@ -68,7 +68,9 @@ async def run_now(served: OperatedQueue, identity: Operator, platform: ThePlatfo
     document: dict[str, Any] = {"data": {}, **plan.job}
     new_id = id_of_run(name, platform.new_id())
     job = make_job(served, to_json(document), document, new_id=new_id, now=platform.clock.now())
-    await served.control.enqueue([job])
     queue = served.spec.queue
-    await platform.books.note(Deed(platform.clock.now(), identity.name, "run", queue, job.job_id, f"schedule {name}"))
+    deed = Deed(platform.clock.now(), identity.name, "run", queue, job.job_id, f"schedule {name}")
+    with telling_ids(platform, job.job_id, is_once=True):
+        await served.control.enqueue([job])
+        await platform.books.note(deed)
     return accepted(queue, job.job_id, is_new=True)
