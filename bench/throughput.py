@@ -68,10 +68,10 @@ def edworkers(client: "redis.Redis", port: int, slots: int, jobs: int) -> Run:
 
 def _push(client: "redis.Redis", first: int, count: int) -> None:
     for at in range(first, first + count, _CHUNK):
-        client.lpush(KEYS.pending, *(_job(n) for n in range(at, min(at + _CHUNK, first + count))))
+        client.lpush(KEYS.pending, *(job(n) for n in range(at, min(at + _CHUNK, first + count))))
 
 
-def _job(n: int) -> str:
+def job(n: int) -> str:
     bare = json.dumps({"data": {"n": n, "text": ""}}, separators=(",", ":"))
     return f'{bare[:-3]}{"x" * (JOB_BYTES - len(bare))}"}}}}'
 
@@ -101,9 +101,9 @@ def bullmq(client: "redis.Redis", port: int, slots: int, jobs: int) -> Run:
     """Measure BullMQ's worker."""
     command = ["node", str(BULLMQ / "worker.js"), *map(str, (port, slots, jobs, WARM_UP))]
     with started(command, environment()) as measured:
-        _expect(measured, "ready")
+        expect(measured, "ready")
         _push_bullmq(port, jobs, WARM_UP)
-        _expect(measured, "warm")
+        expect(measured, "warm")
         _push_bullmq(port, 0, jobs)
         waiting = client.llen("bull:noop:wait") + client.llen("bull:noop:paused")
         if waiting != jobs:
@@ -125,7 +125,7 @@ def _push_bullmq(port: int, first: int, count: int) -> None:
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=_PATIENCE_SECONDS)
 
 
-def _expect(measured: Measured, word: str) -> None:
+def expect(measured: Measured, word: str) -> None:
     line = measured.line()
     if line != word:
         raise RuntimeError(f"{measured.process.args!r} said {line!r} instead of {word!r}")
