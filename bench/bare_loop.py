@@ -1,8 +1,8 @@
-"""The least that a worker can do which loses no job: move it, read it, check it, run it, strike it off; 50 at once.
+"""The least that a worker can do which loses no job: move it, read it, check it, run it, strike it off.
 
-`python bench/bare_loop.py PORT JOBS` says "ready" to BENCH_PIPE, waits for an entry of the list `bare:go`, takes so many
-jobs from `bare:jobs`, and says "done". No leases, no records, no retries, no time-outs, no metrics: what edworkers costs
-beyond this is what its promises cost.
+`python bench/bare_loop.py PORT JOBS` says "ready" to BENCH_PIPE, waits for an entry of the list `bare:go`, takes so
+many jobs from `bare:jobs`, 50 at once, and says "done". No leases, no records, no retries, no time-outs, no metrics:
+what edworkers costs beyond this is what its promises cost.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """The pool `stamp`: its handler tells, on the file descriptor BENCH_PIPE, when it was started.
 
-Each line is the job's number, the time (Unix ns) and the processor time that the process had taken by then (ns).
+Each line is the job's number, the time (Unix ns) and the processor time that the process had taken by then (ns). Of
+jobs with a number below 0 nothing is told.
 """
 
 import os
@@ -25,7 +26,8 @@ async def _open(env: Mapping[str, str]) -> AsyncGenerator[Handle]:
     pipe = int(env["BENCH_PIPE"])
 
     async def handle(data: Data, _job: JobContext) -> None:
-        os.write(pipe, b"%d %d %d\n" % (data.n, time.time_ns(), time.process_time_ns()))
+        if data.n >= 0:
+            os.write(pipe, b"%d %d %d\n" % (data.n, time.time_ns(), time.process_time_ns()))
 
     yield handle
 

@@ -48,25 +48,25 @@ def edworkers(client: "redis.Redis", port: int, slots: int, jobs: int) -> Run:
         BENCH_JOBS=str(jobs),
     )
     with started(runner("noop"), env) as measured:
-        _push(client, jobs, WARM_UP)
-        _wait_for(client, measured, WARM_UP)
+        push(client, jobs, WARM_UP)
+        wait_for(client, measured, WARM_UP)
         client.sadd(KEYS.paused, "bench")
-        _push(client, 0, jobs)
+        push(client, 0, jobs)
         meter = Meter(client, measured.process.pid)
         client.delete(KEYS.paused)
         client.publish(KEYS.events, "resume")
-        begin, base = _first_after(client, measured, WARM_UP)
-        end = _wait_for(client, measured, WARM_UP + jobs)
+        begin, base = first_after(client, measured, WARM_UP)
+        end = wait_for(client, measured, WARM_UP + jobs)
         usage = meter.per_job(jobs)
         measured.stop()
         _check("edworkers", json.loads(measured.line()), jobs)
     left = [client.llen(KEYS.pending), client.hlen(KEYS.inflight), client.zcard(KEYS.delayed), client.zcard(KEYS.dead)]
-    if any(left) or _done(client) != WARM_UP + jobs:
-        raise RuntimeError(f"edworkers: not every job was done once: {left} left, {_done(client)} done")
+    if any(left) or done(client) != WARM_UP + jobs:
+        raise RuntimeError(f"edworkers: not every job was done once: {left} left, {done(client)} done")
     return Run("edworkers", slots, jobs, (WARM_UP + jobs - base) / (end - begin), usage)
 
 
-def _push(client: "redis.Redis", first: int, count: int) -> None:
+def push(client: "redis.Redis", first: int, count: int) -> None:
     for at in range(first, first + count, _CHUNK):
         client.lpush(KEYS.pending, *(job(n) for n in range(at, min(at + _CHUNK, first + count))))
 
@@ -76,25 +76,25 @@ def job(n: int) -> str:
     return f'{bare[:-3]}{"x" * (JOB_BYTES - len(bare))}"}}}}'
 
 
-def _done(client: Any) -> int:
+def done(client: Any) -> int:
     return int(client.hget(KEYS.totals, "ack") or 0)
 
 
-def _wait_for(client: "redis.Redis", measured: Measured, count: int) -> float:
+def wait_for(client: "redis.Redis", measured: Measured, count: int) -> float:
     """Wait until so many jobs are done; returns when that was seen (monotonic seconds)."""
     until = time.monotonic() + _PATIENCE_SECONDS
-    while _done(client) < count:
+    while done(client) < count:
         measured.check()
         if time.monotonic() > until:
-            raise RuntimeError(f"edworkers: only {_done(client)} of {count} jobs done in {_PATIENCE_SECONDS:g} s")
+            raise RuntimeError(f"edworkers: only {done(client)} of {count} jobs done in {_PATIENCE_SECONDS:g} s")
         time.sleep(_LOOK_SECONDS)
     return time.monotonic()
 
 
-def _first_after(client: "redis.Redis", measured: Measured, count: int) -> tuple[float, int]:
+def first_after(client: "redis.Redis", measured: Measured, count: int) -> tuple[float, int]:
     """Wait until more than so many are done; returns when that was seen, and how many were done by then."""
-    _wait_for(client, measured, count + 1)
-    return time.monotonic(), _done(client)
+    wait_for(client, measured, count + 1)
+    return time.monotonic(), done(client)
 
 
 def bullmq(client: "redis.Redis", port: int, slots: int, jobs: int) -> Run:
