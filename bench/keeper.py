@@ -2,8 +2,8 @@
 
     .venv/bin/python bench/keeper.py [--queues 1 10 100] [--seconds 20] [--delayed 100]
 
-Prints a row for each number of queues: processor time of the keeper and of Redis as a part of a core, calls a second, the
-keeper's memory, and within which time after they were due the delayed jobs of all queues were back in their lists.
+Prints a row for each number of queues: processor time of the keeper and of Redis as a part of a core, calls a second,
+the keeper's memory, and how long after they were due the delayed jobs of all queues were back in their lists.
 """
 
 import argparse
