@@ -29,3 +29,26 @@ def test_nothing_of_edworkers_is_loaded_before() -> None:
     program = "import sys, edworkers.__main__; print([name for name in sys.modules if name.startswith('edworkers.')])"
     done = subprocess.run((sys.executable, "-c", program), check=True, capture_output=True, text=True)
     assert done.stdout == "['edworkers.__main__']\n"
+
+
+def test_what_nothing_here_uses_is_not_loaded_and_found_by_who_does() -> None:
+    program = """
+        import sys
+        from edworkers.__main__ import load_lean
+
+        load_lean()
+        loaded = {name.partition(".")[0] for name in sys.modules}
+        print(sorted({"rich", "opentelemetry", "structlog", "redis"} & loaded))
+        import opentelemetry.sdk.metrics, rich.console
+    """
+    words = (sys.executable, "-c", textwrap.dedent(program))
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    assert done.stdout == "['redis', 'structlog']\n"
+
+
+def test_what_is_loaded_already_stays() -> None:
+    program = (
+        "import sys, rich\nfrom edworkers.__main__ import load_lean\nload_lean()\nprint(sys.modules['rich'] is rich)"
+    )
+    done = subprocess.run((sys.executable, "-c", program), check=True, capture_output=True, text=True)
+    assert done.stdout == "True\n"
