@@ -26,7 +26,7 @@ dev: system  ## everything on this machine, from the manifests in manifests/exam
 
 MOTO := .venv-moto/.complete
 $(MOTO): requirements/moto.txt
-	$(PYTHON) scripts/moto.py
+	$(PYTHON) scripts/side_environment.py
 
 test: system $(MOTO)  ## every test, against real servers that the tests start, and in a real browser
 	@$(V)/python scripts/system.py chromium promtool
@@ -50,7 +50,7 @@ fmt: $(SETUP)  ## format the code
 	$(V)/ruff check --fix-only .
 	$(V)/ruff format .
 
-bench: system  ## throughput, latency and memory, beside BullMQ (needs npm)
+bench: system  ## throughput, latency, memory and curves, beside BullMQ (needs npm)
 	$(V)/python bench/run.py
 
 bench-server: system  ## how soon the HTTP API answers, and how long a page takes with a million jobs
@@ -93,3 +93,4 @@ lock: $(SETUP)  ## pin the dependencies anew, with hashes and without an index; 
 	$(LOCK) --constraint requirements.txt --extra operator pyproject.toml -o requirements/operator.txt
 	echo hatchling | $(LOCK) --constraint requirements.txt - -o requirements/build.txt
 	printf '%s\n' 'moto[s3]>=5' flask flask-cors | $(LOCK) - -o requirements/moto.txt
+	echo 'matplotlib>=3.10' | $(LOCK) - -o requirements/plots.txt

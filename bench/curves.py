@@ -1,14 +1,9 @@
 """Whether what a job costs grows with the length of a list: with much that waits, much that runs, many runners.
 
-    .venv/bin/python bench/curves.py [--jobs 10000] [--samples 200]
-
-Each row is one run of no-op jobs by real runners, 50 slots each: jobs a second, Redis' time and processor time a job.
+Each row is one run of no-op jobs by real runners, 50 slots each: jobs a second, and Redis' calls and time a job.
 The latency is that of an urgent job, from push to start, while a runner with 10 slots is kept busy by so many others.
 """
 
-import argparse
-import asyncio
-import json
 import statistics
 import threading
 import time
@@ -23,7 +18,6 @@ from redis_usage import Meter
 from throughput import KEYS, WARM_UP
 
 from edworkers.core.keys import QueueKeys
-from edworkers.standins import redis as redis_standin
 from edworkers.standins.free_port import free_port
 
 PENDING = (1_000, 100_000, 1_000_000)
@@ -68,7 +62,6 @@ class Bench:
             "jobs/s": round((WARM_UP + self._jobs - base) / (end - begin)),
             "calls": round(usage.calls, 3),
             "redis_us": round(usage.redis_us, 1),
-            **({"process_cpu_us": round(usage.process_cpu_us, 1)} if processes == 1 else {}),
         }
 
     def _runner(self) -> Any:
@@ -125,32 +118,11 @@ class Bench:
             over.set()
             feeding.join()
 
-    def all(self) -> Generator[dict[str, Any]]:
-        """Give every row as it is measured."""
-        for pending in PENDING:
-            yield {"pending": pending, **self.throughput(pending=pending)}
-        for in_flight in IN_FLIGHT:
-            yield {"in_flight": in_flight, **self.throughput(in_flight=in_flight)}
-        for processes in PROCESSES:
-            yield {"processes": processes, **self.throughput(processes=processes)}
-        for pending in PENDING:
-            yield {"urgent_beside": pending, **self.latency(pending)}
-
-
-def show(port: int, jobs: int, samples: int) -> None:
-    """Print each row as JSON."""
-    for row in Bench(port, jobs, samples).all():
-        print(json.dumps(row), flush=True)
-
-
-async def main() -> None:
-    reading = argparse.ArgumentParser(description=__doc__)
-    reading.add_argument("--jobs", type=int, default=10_000)
-    reading.add_argument("--samples", type=int, default=200)
-    given = reading.parse_args()
-    async with redis_standin.serve() as server:
-        await asyncio.to_thread(show, server.port, given.jobs, given.samples)
-
-
-if __name__ == "__main__":
-    asyncio.run(main())
+    def all(self) -> dict[str, list[dict[str, Any]]]:
+        """Measure everything: a table for each curve."""
+        return {
+            "beside waiting jobs": [{"pending": count, **self.throughput(pending=count)} for count in PENDING],
+            "beside running jobs": [{"in_flight": count, **self.throughput(in_flight=count)} for count in IN_FLIGHT],
+            "runners": [{"processes": count, **self.throughput(processes=count)} for count in PROCESSES],
+            "urgent jobs": [{"pending": count, **self.latency(count)} for count in PENDING],
+        }

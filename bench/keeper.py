@@ -1,14 +1,9 @@
 """What one keeper costs with so many queues: while nothing is to be done, and to put delayed jobs back that are due.
 
-    .venv/bin/python bench/keeper.py [--queues 1 10 100] [--seconds 20] [--delayed 100]
-
-Prints a row for each number of queues: processor time of the keeper and of Redis as a part of a core, calls a second,
+A row for each number of queues: processor time of the keeper and of Redis as a part of a core, calls a second,
 the keeper's memory, and how long after they were due the delayed jobs of all queues were back in their lists.
 """
 
-import argparse
-import asyncio
-import json
 import sys
 import tempfile
 import time
@@ -20,8 +15,10 @@ import redis
 from processes import environment, started
 
 from edworkers.core.keys import QueueKeys
-from edworkers.standins import redis as redis_standin
 
+QUEUES = (1, 10, 100)
+_SECONDS = 20.0
+_DELAYED = 100
 _DUE_MS = 3000
 _PATIENCE_SECONDS = 120.0
 _LOOK_SECONDS = 0.005
@@ -33,7 +30,7 @@ def manifest(name: str) -> str:
     return f"apiVersion: edworkers.dev/v1alpha1\nkind: WorkerPool\nmetadata: {{name: {name}}}\nspec: {spec}\n"
 
 
-def measure(port: int, count: int, seconds: float, delayed: int) -> dict[str, Any]:
+def measure(port: int, count: int, seconds: float = _SECONDS, delayed: int = _DELAYED) -> dict[str, Any]:
     """Measure one keeper of so many queues."""
     client: Any = redis.Redis(port=port)
     client.flushall()
@@ -88,19 +85,3 @@ def _put_back(client: Any, queues: list[QueueKeys], count: int, check: Any) -> f
             raise RuntimeError(f"not all delayed jobs were put back within {_PATIENCE_SECONDS:g} s")
         time.sleep(_LOOK_SECONDS)
     return time.time() - due / 1000
-
-
-async def main() -> None:
-    reading = argparse.ArgumentParser(description=__doc__)
-    reading.add_argument("--queues", type=int, nargs="+", default=[1, 10, 100])
-    reading.add_argument("--seconds", type=float, default=20)
-    reading.add_argument("--delayed", type=int, default=100)
-    given = reading.parse_args()
-    async with redis_standin.serve() as server:
-        for count in given.queues:
-            row = await asyncio.to_thread(measure, server.port, count, given.seconds, given.delayed)
-            print(json.dumps(row), flush=True)
-
-
-if __name__ == "__main__":
-    asyncio.run(main())

@@ -19,6 +19,7 @@ from throughput import BULLMQ, Run
 from webhook import Deliveries
 
 RESULTS = HERE / "results" / "latest.json"
+SUMMARY = HERE / "results" / "summary.json"
 _LEAST_WIDTH = 100
 
 
@@ -128,8 +129,14 @@ def _text(value: object) -> str:
     return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
-def write(results: dict[str, Any]) -> Path:
-    """Write everything as JSON; returns where."""
+def write(results: dict[str, Any], main_slots: int) -> Path:
+    """Write everything as JSON, and jobs a second with so many slots as a summary; returns where everything is."""
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    rates = {
+        row["system"].lower(): row["jobs/s"] for row in results.get("throughput", []) if row["slots"] == main_slots
+    }
+    if rates:
+        summary = {"machine": results["machine"], "slots": main_slots, "throughput": rates}
+        SUMMARY.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     return RESULTS

@@ -8,9 +8,11 @@ latency     from push to start of one job while idle, beside a bare BLMOVE in Py
 start       from the start of a runner's process to that of its first job
 memory      of an idle runner of the queue `webhook`
 webhooks    signed deliveries a second through one process, to a receiver in another
+curves      the same jobs with much that waits, much that runs, and more runners
+keeper      what one keeper costs with 1, 10 and 100 queues
 
 Nothing else should run meanwhile: Redis, the runner and the one who measures share the processors. The results go to
-bench/results/latest.json.
+bench/results/latest.json, and what was measured of throughput to summary.json. `--draw` draws them into docs/images.
 """
 
 import argparse
@@ -19,8 +21,11 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import curves
+import keeper
 import latency
 import redis
 import report
@@ -31,7 +36,7 @@ from processes import HERE
 
 from edworkers.standins.redis import RedisServer, serve
 
-PARTS = ("throughput", "latency", "start", "memory", "webhooks")
+PARTS = ("throughput", "latency", "start", "memory", "webhooks", "curves", "keeper")
 MAIN_SLOTS = 50
 
 
@@ -46,9 +51,21 @@ def main() -> None:
         client = redis.Redis.from_url(server.url)
         version: Any = client.info("server")
         results = {"machine": report.machine(version["redis_version"])}
-        results |= _measure(options, client, server.port, contestants)
+        results |= Run(options, client, server.port, contestants).all()
     report.show(results)
-    print(f"written to {report.write(results)}")
+    print(f"written to {report.write(results, MAIN_SLOTS)}")
+    if options.draw:
+        _draw()
+
+
+def _draw() -> None:
+    """Draw with Matplotlib, which has an environment of its own; ends the program where that can't be made."""
+    top, folder = HERE.parent, HERE.parent / ".venv-plots"
+    making = [sys.executable, str(top / "scripts" / "side_environment.py"), "requirements/plots.txt", str(folder)]
+    if subprocess.run(making, cwd=top, check=False).returncode:
+        sys.exit("nothing was drawn")
+    words = (str(HERE / "plots.py"), str(report.RESULTS), str(top / "docs" / "images"))
+    subprocess.run((str(folder / "bin" / "python"), *words), check=True)
 
 
 def _options() -> argparse.Namespace:
@@ -62,6 +79,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--samples", type=_count, default=300, help="jobs pushed while idle; at least 2")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--alone", action="store_true", help="leave BullMQ out")
+    parser.add_argument("--draw", action="store_true", help="draw what was measured into docs/images")
     return parser.parse_args()
 
 
@@ -71,36 +89,63 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _measure(
-    options: argparse.Namespace, client: "redis.Redis", port: int, contestants: tuple[throughput.Contestant, ...]
-) -> dict[str, Any]:
-    results: dict[str, Any] = {}
-    if "throughput" in options.only:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of everything that was asked for: a method for each part, which gives its results by title."""
+
+    options: argparse.Namespace
+    client: "redis.Redis"
+    port: int
+    contestants: tuple[throughput.Contestant, ...]
+
+    def all(self) -> dict[str, Any]:
+        """Measure each part in turn."""
+        results: dict[str, Any] = {}
+        for part in PARTS:
+            if part in self.options.only:
+                print(f"  {part}", flush=True)
+                results |= getattr(self, part)()
+        return results
+
+    def throughput(self) -> dict[str, Any]:
+        """Measure no-op jobs a second."""
         runs: list[throughput.Run] = []
-        for slots in options.slots:
-            is_main = slots == MAIN_SLOTS or len(options.slots) == 1
-            rounds, jobs = (options.rounds, options.jobs) if is_main else (1, max(options.jobs // 3, 1))
-            runs += throughput.measure(client, port, slots=slots, jobs=jobs, rounds=rounds, contestants=contestants)
-        results["throughput"] = report.throughput(runs)
-    if "latency" in options.only:
-        print("  latency while idle", flush=True)
-        results["latency"] = report.latency(latency.measure(client, port, options.samples))
-    if "start" in options.only:
-        print("  starts", flush=True)
-        results["start"] = report.starts(startup.measure(client, port, options.rounds))
-    if "memory" in options.only:
-        print("  memory while idle", flush=True)
-        measured = startup.measure_memory(client, port)
-        results["memory"] = {f"{name}_mib": round(size, 1) for name, size in measured.items()}
-    return results | _measure_webhooks(options, client, port)
+        for slots in self.options.slots:
+            is_main = slots == MAIN_SLOTS or len(self.options.slots) == 1
+            rounds, jobs = (self.options.rounds, self.options.jobs) if is_main else (1, self._fewer_jobs)
+            who = self.contestants
+            runs += throughput.measure(self.client, self.port, slots=slots, jobs=jobs, rounds=rounds, contestants=who)
+        return {"throughput": report.throughput(runs)}
 
+    @property
+    def _fewer_jobs(self) -> int:
+        return max(int(self.options.jobs) // 3, 1)
 
-def _measure_webhooks(options: argparse.Namespace, client: "redis.Redis", port: int) -> dict[str, Any]:
-    if "webhooks" not in options.only:
-        return {}
-    print("  webhooks", flush=True)
-    jobs = max(options.jobs // 3, 1)
-    return {"webhooks": report.webhooks([webhook.measure(client, port, jobs) for _ in range(options.rounds)])}
+    def latency(self) -> dict[str, Any]:
+        """Measure from push to start while idle."""
+        return {"latency": report.latency(latency.measure(self.client, self.port, self.options.samples))}
+
+    def start(self) -> dict[str, Any]:
+        """Measure starts of a runner."""
+        return {"start": report.starts(startup.measure(self.client, self.port, self.options.rounds))}
+
+    def memory(self) -> dict[str, Any]:
+        """Measure the memory of an idle runner."""
+        measured = startup.measure_memory(self.client, self.port)
+        return {"memory": {f"{name}_mib": round(size, 1) for name, size in measured.items()}}
+
+    def webhooks(self) -> dict[str, Any]:
+        """Measure signed deliveries."""
+        runs = [webhook.measure(self.client, self.port, self._fewer_jobs) for _ in range(self.options.rounds)]
+        return {"webhooks": report.webhooks(runs)}
+
+    def curves(self) -> dict[str, Any]:
+        """Measure whether costs grow with a list."""
+        return dict(curves.Bench(self.port, self._fewer_jobs, self.options.samples).all())
+
+    def keeper(self) -> dict[str, Any]:
+        """Measure one keeper."""
+        return {"keeper": [keeper.measure(self.port, count) for count in keeper.QUEUES]}
 
 
 def _install_bullmq() -> None:

@@ -109,10 +109,11 @@ async def serve_s3() -> AsyncGenerator[S3Server]:
 
 
 async def _make_environment() -> None:
-    script = ROOT / "scripts" / "moto.py"
+    script = ROOT / "scripts" / "side_environment.py"
     making = await asyncio.create_subprocess_exec(sys.executable, str(script), stdout=PIPE, stderr=STDOUT)
     said, _ = await making.communicate()
-    assert making.returncode == 0, f"scripts/moto.py couldn't install moto's server:\n{said.decode(errors='replace')}"
+    told = said.decode(errors="replace")
+    assert making.returncode == 0, f"scripts/side_environment.py couldn't install moto's server:\n{told}"
 
 
 async def _endpoint(process: Process) -> str:

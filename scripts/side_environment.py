@@ -1,7 +1,10 @@
-"""Makes `.venv-moto`: a virtual environment for moto's server, which stands in for S3 in tests.
+"""Makes a virtual environment beside the project's own, for packages that tests or benchmarks start as programs.
 
-It has one of its own because its packages want older versions of some that edworkers uses. What is there already and
-was made from the same list is left as it is. Needs nothing but Python itself.
+    python scripts/side_environment.py [LIST FOLDER]
+
+By default `.venv-moto`, for moto's server, which stands in for S3 in tests: its packages want older versions of some
+that edworkers uses. What is there already and was made from the same list is left as it is. Needs nothing but Python
+itself.
 """
 
 import fcntl
@@ -33,11 +36,11 @@ def main(packages: Path = LIST, folder: Path = FOLDER) -> int:
         try:
             make(packages, folder)
         except subprocess.CalledProcessError as error:
-            print(f"{folder} for moto's server can't be made: {error}", file=sys.stderr)
+            print(f"{folder} can't be made from {packages}: {error}", file=sys.stderr)
             return 1
         mark.write_text(wanted, encoding="utf-8")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*map(Path, sys.argv[1:])))
