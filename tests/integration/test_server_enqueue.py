@@ -1,10 +1,14 @@
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 from pydantic_core import from_json
 from tests.integration.processes import Queue
 from tests.integration.server_site import GOOD, Site, problem, serving
+
+from edworkers.pipeline.traced import enqueue_traced
+from edworkers.server.api import enqueue
 
 JOBS = "/v1/queues/ai/jobs"
 
@@ -124,6 +128,38 @@ async def test_a_hundred_requests_at_once_under_one_key_make_one_job(site: Site,
     answers = await asyncio.gather(*(site.post(JOBS, GOOD, headers={"Idempotency-Key": "k1"}) for _ in range(100)))
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.json()["jobId"] for answer in answers}) == 1
+    assert (await ai.depths()).pending == 1
+
+
+async def test_of_two_requests_with_one_key_it_is_no_matter_which_comes_to_enqueue_first(
+    site: Site, ai: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, may_go = asyncio.Event(), asyncio.Event()
+
+    async def held_up(*words: Any) -> Any:
+        if not first.is_set():
+            first.set()
+            await may_go.wait()
+        return await enqueue_traced(*words)
+
+    monkeypatch.setattr(enqueue, "enqueue_traced", held_up)
+    key = {"Idempotency-Key": "k1"}
+    slow = asyncio.create_task(site.post(JOBS, GOOD, headers=key))
+    await first.wait()
+    quick = await site.post(JOBS, GOOD, headers=key)
+    may_go.set()
+    assert ((await slow).status_code, (await slow).json()) == (quick.status_code, quick.json())
+    assert (quick.status_code, (await ai.depths()).pending) == (202, 1)
+
+
+async def test_a_job_that_made_way_for_another_is_told_so_every_time(site: Site, ai: Queue) -> None:
+    assert (await site.post(JOBS, {"data": GOOD, "uniqueKey": "u"})).status_code == 202
+    for _ in range(2):
+        answer = await site.post(JOBS, {"data": GOOD, "uniqueKey": "u"}, headers={"Idempotency-Key": "k1"})
+        assert (answer.status_code, answer.json()["status"]) == (200, "duplicate")
+    many = await site.post(f"{JOBS}/bulk", [{"data": GOOD, "uniqueKey": "u"}], headers={"Idempotency-Key": "k2"})
+    again = await site.post(f"{JOBS}/bulk", [{"data": GOOD, "uniqueKey": "u"}], headers={"Idempotency-Key": "k2"})
+    assert [answer.json()["duplicates"] for answer in (many, again)] == [1, 1]
     assert (await ai.depths()).pending == 1
 
 

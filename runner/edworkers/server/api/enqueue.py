@@ -125,7 +125,18 @@ async def enqueue(request: Request) -> Response:
     trace, jobs = request.headers.get("traceparent"), [job._replace(revive=not is_known)]
     with telling_ids(platform, job.job_id):
         [is_new] = await enqueue_traced(served.control, queue, jobs, trace)
-    return accepted(queue, job.job_id, is_new=is_new or is_known)
+        is_taken = is_new or await _was_taken(served, job.job_id, name, is_known=is_known)
+    return accepted(queue, job.job_id, is_new=is_taken)
+
+
+async def _was_taken(served: ServedQueue, job_id: str, name: str | None, *, is_known: bool) -> bool:
+    """Whether a job that wasn't new is on the queue by a request with the same key, which may still be under way.
+
+    An id that was made of the key says so, unless the job made way for another with its unique key.
+    """
+    if name is None or not job_id.startswith(name):
+        return is_known
+    return await served.control.find(job_id) is not None
 
 
 def _read_options(request: Request) -> tuple[str | None, bool]:
@@ -209,7 +220,7 @@ async def enqueue_many(
     made = [batch.make(index, one) for index, one in enumerate(bodies)]
     is_known = name is not None and await is_repeat(platform.books, name, body)
     with telling_ids(platform, [job.job_id for job in made if isinstance(job, Enqueue)]):
-        return await _enqueue(served, made, request.headers.get("traceparent"), is_known=is_known)
+        return await _enqueue(served, made, request.headers.get("traceparent"), name, is_known=is_known)
 
 
 class _Batch:
@@ -238,13 +249,19 @@ class _Batch:
 
 
 async def _enqueue(
-    served: ServedQueue, made: Sequence[Enqueue | BulkItem], trace: str | None, *, is_known: bool
+    served: ServedQueue, made: Sequence[Enqueue | BulkItem], trace: str | None, name: str | None, *, is_known: bool
 ) -> BulkAccepted:
     """Enqueue what is fit for it; of a request that was sent before, each is answered as it was."""
     jobs = [job._replace(revive=not is_known) for job in made if isinstance(job, Enqueue)]
-    news = iter(await enqueue_traced(served.control, served.spec.queue, jobs, trace) if jobs else [])
+    news = await enqueue_traced(served.control, served.spec.queue, jobs, trace) if jobs else []
+    taken = iter(
+        [
+            is_new or await _was_taken(served, job.job_id, name, is_known=is_known)
+            for job, is_new in zip(jobs, news, strict=True)
+        ]
+    )
     items = [
-        BulkItem(index=index, status="processing" if next(news) or is_known else "duplicate", job_id=one.job_id)
+        BulkItem(index=index, status="processing" if next(taken) else "duplicate", job_id=one.job_id)
         if isinstance(one, Enqueue)
         else one
         for index, one in enumerate(made)
