@@ -16,8 +16,8 @@ OF_IMAGES = {
     "operator": ("operator",),
 }
 """Each image, and the extras that are in it."""
-OTHERS = {"build", "moto"}
-"""What builds the package, and the server in place of S3, which has an environment of its own."""
+OTHERS = {"build", "moto", "plots"}
+"""What builds the package; the server in place of S3, and what draws, which have environments of their own."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 PIN = re.compile(r"([a-z0-9-]+)==([^\s;]+)( ; [^\\]+)?((\s+--hash=sha256:[0-9a-f]{64})+)")
@@ -68,7 +68,7 @@ each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.pare
 @each_file
 def test_every_package_is_pinned_to_one_version_with_its_hashes(file: Path) -> None:
     assert [line for line in pins(file) if not PIN.fullmatch(line)] == []
-    assert names(pins(file)) & {"redis", "hatchling", "moto"}
+    assert names(pins(file)) & {"redis", "hatchling", "moto", "matplotlib"}
 
 
 @each_file

@@ -1,4 +1,4 @@
-"""The environment of moto's server, which is made when it is missing."""
+"""Environments beside the project's own are made when they are missing."""
 
 import subprocess
 import sys
@@ -8,10 +8,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def make(packages: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the script with another list and another folder."""
-    code = "import sys; sys.path.insert(0, 'scripts'); import moto; from pathlib import Path as P\n"
-    code += f"sys.exit(moto.main(P({str(packages)!r}), P({str(folder)!r})))"
-    return subprocess.run((sys.executable, "-c", code), cwd=ROOT, capture_output=True, text=True, check=False)
+    """Run the script."""
+    words = (sys.executable, str(ROOT / "scripts" / "side_environment.py"), str(packages), str(folder))
+    return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
 def test_it_is_made_once_and_anew_when_its_list_changes(tmp_path: Path) -> None:
@@ -32,4 +31,4 @@ def test_what_can_not_be_installed_is_told_and_tried_again(tmp_path: Path) -> No
     for _ in range(2):
         done = make(packages, folder)
         assert done.returncode == 1
-        assert f"{folder} for moto's server can't be made" in done.stderr
+        assert f"{folder} can't be made from {packages}" in done.stderr
