@@ -28,7 +28,7 @@ from edworkers.adapters.redis.safety import check_server
 from edworkers.adapters.tracing import settings as tracing_settings
 from edworkers.core.errors import QueueUnavailableError, SettingsError
 from edworkers.core.keys import LimiterKeys, QueueKeys
-from edworkers.core.limits import limiters, limiters_of_queue
+from edworkers.core.limits import begins_at_claim, limiters, limiters_of_queue
 from edworkers.core.redact import MORE_NAMES, Redactor, names_in
 from edworkers.core.settings import Groups, PoolSpec, Retention, Window
 from edworkers.core.stats import KeeperStats
@@ -127,6 +127,7 @@ def open_queue(client: Client, spec: PoolSpec, *, runner: str = "", lease_ms: in
         retention=spec.retention,
         groups=spec.groups,
         max_inflight=spec.max_inflight,
+        begins=begins_at_claim(spec),
     )
 
 

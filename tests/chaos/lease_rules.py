@@ -29,10 +29,10 @@ def _by_origin(life: Life) -> list[tuple[str, list[Hold]]]:
 
 
 def only_the_holder_is_let_begin(run: Run) -> Iterator[Violation]:
-    """A job is let begin only while somebody holds it."""
+    """A job is let begin only while somebody holds it, be it by the step that claims it."""
     for life in run.history.lives.values():
         for at in life.starts:
-            if not any(hold.first < at < (hold.last or at + 1) for hold in life.holds):
+            if not any(hold.first <= at < (hold.last or at + 1) for hold in life.holds):
                 yield Violation("start without a lease", f"at {at} in the log", life)
 
 

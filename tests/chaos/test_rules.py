@@ -131,6 +131,14 @@ def test_a_handler_that_is_at_work_beside_one_that_was_only_put_off_is_found(log
     assert _broken(log.run(JOB)) == ["two at work"]
 
 
+def test_a_job_may_begin_by_the_step_that_claims_it(log: LogWriter) -> None:
+    log.claim(JOB, "first")
+    log.steps[-1].append(log.record(JOB, "inflight"))
+    log.tell("begin", JOB, "first")
+    log.ack(JOB, "first", at=10)
+    assert check(log.run(JOB)) == []
+
+
 def test_a_start_of_a_job_that_nobody_holds_is_found(log: LogWriter) -> None:
     _done(log)
     log.steps.append([log.record(JOB, "inflight")])

@@ -10,7 +10,7 @@ from tests.contract.steps import WAIT_SECONDS, until
 from tests.contract.world import QUEUE, World
 
 from edworkers.core.lifecycle import State
-from edworkers.core.limits import Limited, limiters
+from edworkers.core.limits import Limited, begins_at_claim, limiters
 from edworkers.core.settings import PoolSpec
 from edworkers.pipeline.budget import Budget
 from edworkers.pipeline.runner import Patience, Runner
@@ -64,7 +64,14 @@ async def at_work(
     """Run a runner until the block ends, then stop it."""
     spec = a_pool(**pool)
     handlers = [handler(work)] if callable(work) else work
-    queue = world.queue(spec.queue, runner=name, lease_ms=LEASE_MS, groups=spec.groups, max_inflight=spec.max_inflight)
+    queue = world.queue(
+        spec.queue,
+        runner=name,
+        lease_ms=LEASE_MS,
+        groups=spec.groups,
+        max_inflight=spec.max_inflight,
+        begins=begins_at_claim(spec),
+    )
     of_jobs, others = split_limits(spec)
     runner = Runner(
         pool=spec,

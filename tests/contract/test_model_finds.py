@@ -77,6 +77,10 @@ FAULTS = {
         "if failures >= A.failures and tonumber(redis.call('ZSCORE', K.shut, group) or 0) > now then return end",
         "",
     ),
+    "a job begins at its claim that names its id": Fault(
+        "cycle", """not (string.find(raw, '"id"', 1, true)""", "not (false"
+    ),
+    "a repeated claim doesn't say what has begun": Fault("cycle", "== 1 and '1' or '0'", "== 2 and '1' or '0'"),
     "a minute allows one more": Fault("reserve", "allow(minute -", "allow(minute + 1 -"),
 }
 

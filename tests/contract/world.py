@@ -65,6 +65,7 @@ class World(ABC):
         retention: Retention = RETENTION,
         groups: Groups | None = None,
         max_inflight: int | None = None,
+        begins: bool = False,
     ) -> JobQueue: ...
 
     @abstractmethod

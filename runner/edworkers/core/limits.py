@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
-from edworkers.core.settings import Window
+from edworkers.core.settings import PoolSpec, Window
 
 MINUTE_MS = 60_000
 
@@ -43,6 +43,11 @@ def limiters(queue: str, limits: Sequence[Window]) -> list[Limited]:
 def limiters_of_queue(queue: str, limits: Sequence[Window]) -> list[Limited]:
     """Give those that count for the whole queue: of groups nobody knows how many there are."""
     return [limited for limited in limiters(queue, limits) if limited.per == "queue"]
+
+
+def begins_at_claim(spec: PoolSpec) -> bool:
+    """Whether a pool's jobs may begin as they are claimed: nothing has to be asked about each of them before."""
+    return spec.groups is None and all(limited.is_asked_first for limited in limiters(spec.queue, spec.limits))
 
 
 class Period(NamedTuple):

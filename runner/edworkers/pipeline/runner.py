@@ -34,6 +34,8 @@ PAUSED_LOOK_SECONDS = 1.0
 FULL_LOOK_SECONDS = 1.0
 SORT_BATCH = 500
 SORT_BATCHES = 20
+FRESH = 0.1
+"""For what part of a lease a claim is fresh: its jobs begin without a look whether their lease is still held."""
 LANES = 2
 
 
@@ -252,6 +254,7 @@ class Runner:
                 break
 
     async def _cycle(self, settlements: list[Settlement], admitting: list[Claimed], room: int, grant: Grant) -> None:
+        asked_at = self._loop.time()
         cycle = await self._queue.cycle(settlements, [claimed.start() for claimed in admitting], grant.granted)
         self.stats.cycles += 1
         self._starting -= len(admitting)
@@ -262,7 +265,7 @@ class Runner:
             self._lifeline.hold({claimed.receipt: claimed.id for claimed in admitting})
         for claimed, admission in zip(admitting, cycle.admissions, strict=True):
             self._admit(claimed, admission)
-        runnable = await self._receive(cycle)
+        runnable = await self._receive(cycle, is_fresh=self._loop.time() - asked_at < FRESH * self.pool.lease_seconds)
         self._asked -= room
         if grant.granted:
             self._expect(cycle, grant.granted)
@@ -315,15 +318,18 @@ class Runner:
 
     # A job's way.
 
-    async def _receive(self, cycle: Cycle) -> int:
+    async def _receive(self, cycle: Cycle, *, is_fresh: bool) -> int:
         """Read what was claimed; returns how many of it can be run."""
         by = self.pool.groups.by if self.pool.groups is not None else None
         read = [read_delivery(delivery, self._handlers, self.pool.job, cycle.now, by) for delivery in cycle.deliveries]
         self.stats.claimed += len(read)
         self._lifeline.hold({claimed.receipt: claimed.id for claimed in read})
         affordable = read if self._budget is None else await self._afford(self._budget, read)
+        begun = {delivery.receipt for delivery in cycle.deliveries if delivery.is_begun} if is_fresh else frozenset()
         for claimed in affordable:
-            if self._stopping:
+            if claimed.receipt in begun:
+                self._admit(claimed, "start")
+            elif self._stopping:
                 self._settle(claimed, Release(), started=False)
             else:
                 self._admitting.append(claimed)

@@ -15,6 +15,8 @@ class Delivery(NamedTuple):
     """The entry; empty where it was too large to be handed out."""
     oversize: int = 0
     """How many bytes it has, where that is too many."""
+    is_begun: bool = False
+    """Whether its claim has let it begin, so that it needs no `Start`; one that is made all the same does no harm."""
 
 
 class Start(NamedTuple):

@@ -43,8 +43,12 @@ class MemoryBroker:
         retention: Retention = _RETENTION,
         groups: Groups | None = None,
         max_inflight: int | None = None,
+        begins: bool = False,
     ) -> MemoryQueue:
-        """Give a queue to one runner, whose name must be its own; `groups` makes it fair."""
+        """Give a queue to one runner, whose name must be its own; `groups` makes it fair.
+
+        With `begins`, a claim lets those jobs begin of which nobody can know an id.
+        """
         return MemoryQueue(
             self.store(name),
             self.store,
@@ -53,6 +57,7 @@ class MemoryBroker:
             retention=retention,
             groups=groups,
             max_inflight=max_inflight,
+            begins=begins,
         )
 
     def control(self, name: str, retention: Retention = _RETENTION) -> MemoryControl:

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from edworkers.core.fingerprint import cause, fingerprint
 from edworkers.core.follow_up import NO_FOLLOW_UP, read_follow_up, read_parent, write_children
 from edworkers.core.group_bounds import GroupBounds
-from edworkers.core.job import group_of, read_entry, write_entry
+from edworkers.core.job import group_of, is_anonymous, read_entry, write_entry
 from edworkers.core.lifecycle import State
 from edworkers.core.settings import MAX_PAYLOAD_BYTES, Groups, Retention
 from edworkers.ports import CircuitChange, Cycle, Delivery, Depths, Enqueue, Settlement, Start
@@ -37,7 +37,9 @@ class MemoryQueue:
         retention: Retention,
         groups: Groups | None = None,
         max_inflight: int | None = None,
+        begins: bool = False,
     ) -> None:
+        self._begins = begins
         self._is_fair = groups is not None
         self._group_by = groups.by if groups is not None else None
         self._bounds = GroupBounds.of(groups)
@@ -112,7 +114,12 @@ class MemoryQueue:
         store.inflight[receipt] = raw
         store.lease[receipt] = store.clock.now() + self.lease_ms
         size = len(read_entry(raw).payload)
-        return Delivery(receipt, b"", size) if size > MAX_PAYLOAD_BYTES else Delivery(receipt, raw)
+        if size > MAX_PAYLOAD_BYTES:
+            return Delivery(receipt, b"", size)
+        is_begun = self._begins and is_anonymous(raw)
+        if is_begun:
+            self._begin(Start(receipt, receipt, receipt, 1), None)
+        return Delivery(receipt, raw, is_begun=is_begun)
 
     def _start(self, start: Start) -> str:
         store = self.store

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from edworkers.core.errors import SettingsError
-from edworkers.core.limits import limiters
+from edworkers.core.limits import begins_at_claim, limiters
 from edworkers.core.settings import PoolSpec
 from edworkers.handlers import registry
 from edworkers.pipeline.budget import Budget
@@ -127,6 +127,7 @@ class ServedPool:
             retention=spec.retention,
             groups=spec.groups,
             max_inflight=spec.max_inflight,
+            begins=begins_at_claim(spec),
         )
 
     def _make(self) -> Runner:

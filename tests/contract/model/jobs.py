@@ -134,4 +134,6 @@ class Setting:
     """Whether each of the two runners takes groups in their turn; they differ in the midst of a rollout."""
     group_max: int = 0
     max_inflight: int = 0
+    begins: bool = False
+    """Whether claims let those jobs begin of which nobody can know an id."""
     circuit: Circuit | None = None

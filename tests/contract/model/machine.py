@@ -61,7 +61,7 @@ circuits = st.builds(
 )
 
 SETTINGS = st.one_of(
-    st.builds(Setting, max_inflight=st.sampled_from([0, 0, 3])),
+    st.builds(Setting, max_inflight=st.sampled_from([0, 0, 3]), begins=flips),
     st.builds(
         Setting,
         fair=st.just((True, True)),
@@ -69,7 +69,9 @@ SETTINGS = st.one_of(
         max_inflight=st.sampled_from([0, 4]),
     ),
     st.builds(Setting, fair=st.just((True, True)), group_max=st.sampled_from([0, 0, 2]), circuit=circuits),
-    st.builds(Setting, fair=st.just((True, False)), group_max=st.integers(0, 2), circuit=st.none() | circuits),
+    st.builds(
+        Setting, fair=st.just((True, False)), group_max=st.integers(0, 2), circuit=st.none() | circuits, begins=flips
+    ),
 )
 
 Deed = Callable[[Side], Coroutine[Any, Any, Answer]]
@@ -278,12 +280,16 @@ class QueueMachine(RuleBasedStateMachine):
         self.claim(runner, want, lost_reply=lost_reply, begin=begin)
 
     def claim(self, runner: int, want: int, *, lost_reply: bool, begin: bool) -> None:
-        """Claim, and ask for what was claimed to be let begin, as a runner does at once unless it is lost."""
+        """Claim, and ask for what was claimed to be let begin, as a runner does at once unless it is lost.
+
+        Where the answer came late it asks that even for what its claim has let begin.
+        """
         before = set(self.model.held)
         self.cycle(runner, want=want, lost_reply=lost_reply)
         claimed = [held for receipt, held in self.model.held.items() if receipt not in before]
-        if begin and claimed:
-            self.cycle(runner, (), [_start(held) for held in claimed], lost_reply=lost_reply)
+        asked = [held for held in claimed if held.phase is Phase.CLAIMED or lost_reply]
+        if begin and asked:
+            self.cycle(runner, (), [_start(held) for held in asked], lost_reply=lost_reply)
 
     @precondition(lambda self: self.model.held)
     @rule(act=acts)

@@ -33,6 +33,7 @@ class Side(ABC):
                 retention=RETENTION,
                 groups=Groups(max_inflight=setting.group_max or None, circuit=setting.circuit) if fair else None,
                 max_inflight=setting.max_inflight or None,
+                begins=setting.begins,
             )
             for name, fair in zip(RUNNERS, setting.fair, strict=True)
         ]

@@ -9,7 +9,7 @@ from tests.contract.model.model import Model
 
 from edworkers.core.job import read_entry
 from edworkers.core.lifecycle import State
-from edworkers.ports import Delivery
+from edworkers.ports import Delivery, Start
 
 MOST_AHEAD = 2
 """Of start-time fair queueing: how many jobs of one group may go before a waiting one of another."""
@@ -77,7 +77,12 @@ class Turns:
             assert job.payload == payload, "not the next in the list"
         job.state = State.INFLIGHT
         deadline = model.now() + model.lease_ms
-        model.held[delivery.receipt] = Held(delivery.receipt, job, runner, deadline, group)
+        receipt = delivery.receipt
+        model.held[receipt] = Held(receipt, job, runner, deadline, group)
+        is_anonymous = not (job.id or job.key or job.origin)
+        assert delivery.is_begun == (model.setting.begins and is_anonymous), "begun by its claim, or not, by mistake"
+        if delivery.is_begun:
+            assert model.start(Start(receipt, receipt, receipt, 1)) == "start"
 
     def _expect_turn(self, runner: int, group: str) -> None:
         runnable = self._runnable(runner)

@@ -23,6 +23,8 @@ from edworkers.ports import CircuitChange, Cycle, Delivery, Depths, Settlement, 
 
 MAX_CLAIM = 1000
 _REAP_PAUSE_MS = 5000
+_BEGUN = ord("1")
+"""How cycle.lua says of a delivery that its job was let begin."""
 _SERVICES = {True: "-", False: "+", None: "."}
 """How cycle.lua is told whether the service of a job's group failed."""
 
@@ -40,8 +42,10 @@ class RedisQueue:
         retention: Retention,
         groups: Groups | None = None,
         max_inflight: int | None = None,
+        begins: bool = False,
     ) -> None:
         self._client = client
+        self._begins = int(begins)
         self._is_fair = groups is not None
         self._group_by = groups.by if groups is not None else None
         self._bounds = GroupBounds.of(groups)
@@ -60,7 +64,7 @@ class RedisQueue:
             *(k.pending, k.arrived, k.inflight, k.lease, k.delayed, k.entries, k.dead, k.finished, k.outbox),
             *(k.paused, k.gate, k.throttled, k.cancel, k.unique, k.totals),
             *(k.fair, k.turns, k.shares, k.fairness, k.grouped, k.running, k.shut, k.circuits),
-            *(k.failures, k.fingerprints, k.events),
+            *(k.failures, k.fingerprints, k.events, k.job("")),
         ]
         self._job_prefix = k.job("")
 
@@ -101,6 +105,7 @@ class RedisQueue:
             *self._bounds,
             "".join(_SERVICES[s.service_down] for s in settlements) if self._bounds.failures else "",
             int(self._keeps_data),
+            self._begins,
         ]
         args += (len(settlements), len(starts))
         for s in settlements:
@@ -233,13 +238,13 @@ def _sorted_by_group(entries: Iterable[tuple[int, bytes]], by: str | None) -> It
 
 
 def _read_cycle(reply: list[Any], *, repeated: bool) -> Cycle:
-    lost, admissions, deliveries, closed, waiting, now, changes = reply
-    pairs = zip(deliveries[::2], deliveries[1::2], strict=True)
+    lost, admissions, deliveries, closed, waiting, now, changes, begun = reply
+    claimed = zip(deliveries[::2], deliveries[1::2], begun, strict=True)
     return Cycle(
         # After a repeat, a receipt that is gone may as well have been settled by the call whose reply was lost.
         lost=() if repeated else tuple(receipt.decode() for receipt in lost),
         admissions=tuple(admission.decode() for admission in admissions),
-        deliveries=tuple(_read_delivery(receipt, raw) for receipt, raw in pairs),
+        deliveries=tuple(_read_delivery(receipt, raw, mark == _BEGUN) for receipt, raw, mark in claimed),
         closed_ms=int(closed),
         waiting=int(waiting),
         now=int(now),
@@ -251,5 +256,7 @@ def _read_change(group: bytes, failures: int, open_ms: int) -> CircuitChange:
     return CircuitChange(group.decode(errors="replace"), failures, open_ms)
 
 
-def _read_delivery(receipt: bytes, raw: bytes | int) -> Delivery:
-    return Delivery(receipt.decode(), b"", raw) if isinstance(raw, int) else Delivery(receipt.decode(), raw)
+def _read_delivery(receipt: bytes, raw: bytes | int, is_begun: bool) -> Delivery:  # noqa: FBT001
+    if isinstance(raw, int):
+        return Delivery(receipt.decode(), b"", raw)
+    return Delivery(receipt.decode(), raw, is_begun=is_begun)

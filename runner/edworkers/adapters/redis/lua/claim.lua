@@ -15,18 +15,32 @@ local function hand_out(out, receipt, raw)
   out[#out + 1], out[#out + 2] = receipt, size > A.max_bytes and size or raw
 end
 
+-- A job that names no id, key or type is known to nobody yet: nobody can have pushed it twice or cancelled it, and its
+-- record says nothing but that it runs. So it needs no start of its own. Where these words stand in its data it is let
+-- begin as others are, as it is where they may be written by escapes, or where it would take long to look.
+local function is_anonymous(raw)
+  return #raw <= 16384 and string.byte(raw, 1) ~= 30
+    and not (string.find(raw, '"id"', 1, true) or string.find(raw, '"uniqueKey"', 1, true)
+      or string.find(raw, '"type"', 1, true) or string.find(raw, '\\u', 1, true))
+end
+
+local begun = {}
+
 -- What a call whose reply was lost has claimed is handed out again: its receipts are known from its token.
 local function claimed_before(want)
   local out = {}
   for i = 1, want do
     local receipt = A.token .. '.' .. i
     local raw = redis.call('HGET', K.inflight, receipt)
-    if raw then hand_out(out, receipt, raw) end
+    if raw then
+      hand_out(out, receipt, raw)
+      begun[#begun + 1] = A.begins and redis.call('EXISTS', K.records .. receipt) == 1 and '1' or '0'
+    end
   end
   return out
 end
 
-local out, fields, leases, groups = {}, {}, {}, {}
+local out, fields, leases, groups, beginning = {}, {}, {}, {}, {}
 
 local function hold(raw, deadline, group)
   local receipt = string.format('%s.%d', A.token, #out / 2 + 1)
@@ -34,6 +48,9 @@ local function hold(raw, deadline, group)
   leases[#leases + 1], leases[#leases + 2] = deadline, receipt
   if group then groups[#groups + 1], groups[#groups + 2] = receipt, group end
   hand_out(out, receipt, raw)
+  local is_begun = A.begins and is_anonymous(raw)
+  if is_begun then beginning[#beginning + 1] = receipt end
+  begun[#begun + 1] = is_begun and '1' or '0'
 end
 
 local function claim_in_turn(want, deadline, now)
@@ -65,6 +82,10 @@ local function claim(want, now)
     redis.call('HSET', K.inflight, unpack(fields))
     redis.call('ZADD', K.lease, unpack(leases))
     if #groups > 0 then redis.call('HSET', K.grouped, unpack(groups)) end
+    for _, receipt in ipairs(beginning) do
+      local job = K.records .. receipt
+      redis.call('HSET', job, 'state', 'inflight', 'origin', receipt, 'attempts', '1', 'startedAt', A.now)
+    end
   end
   if A.fair or want <= 0 then hand_back() end
   return out
