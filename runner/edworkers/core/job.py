@@ -78,7 +78,7 @@ def write_entry(entry: Entry) -> bytes:
 def is_anonymous(raw: bytes) -> bool:
     """Whether an entry is surely a job that nobody can know by an id, key or type that it names.
 
-    It goes by the bytes alone, by the same rule as claim.lua, and says no where it would have to look closely.
+    It goes by the bytes alone, by the same rule as anonymous.lua, and says no where it would have to look closely.
     """
     names = (b'"id"', b'"uniqueKey"', b'"type"', b"\\u")
     return len(raw) <= _LONGEST_LOOK and raw[:1] != b"\x1e" and not any(name in raw for name in names)

@@ -15,17 +15,6 @@ local function hand_out(out, receipt, raw)
   out[#out + 1], out[#out + 2] = receipt, size > A.max_bytes and size or raw
 end
 
--- A job that names no id, key or type is known to nobody yet: nobody can have pushed it twice or cancelled it, and its
--- record says nothing but that it runs. So it needs no start of its own. Where these words stand in its data it is let
--- begin as others are, as it is where they may be written by escapes, or where it would take long to look.
-local function is_anonymous(raw)
-  return #raw <= 16384 and string.byte(raw, 1) ~= 30
-    and not (string.find(raw, '"id"', 1, true) or string.find(raw, '"uniqueKey"', 1, true)
-      or string.find(raw, '"type"', 1, true) or string.find(raw, '\\u', 1, true))
-end
-
-local begun = {}
-
 -- What a call whose reply was lost has claimed is handed out again: its receipts are known from its token.
 local function claimed_before(want)
   local out = {}
@@ -82,10 +71,7 @@ local function claim(want, now)
     redis.call('HSET', K.inflight, unpack(fields))
     redis.call('ZADD', K.lease, unpack(leases))
     if #groups > 0 then redis.call('HSET', K.grouped, unpack(groups)) end
-    for _, receipt in ipairs(beginning) do
-      local job = K.records .. receipt
-      redis.call('HSET', job, 'state', 'inflight', 'origin', receipt, 'attempts', '1', 'startedAt', A.now)
-    end
+    for _, receipt in ipairs(beginning) do begin_at_claim(receipt) end
   end
   if A.fair or want <= 0 then hand_back() end
   return out

@@ -25,7 +25,7 @@ A.token, A.lease_ms, A.result_ms, A.dead_ms = ARGV[1], tonumber(ARGV[3]), tonumb
 A.max_bytes, A.max_inflight, A.fair, A.group_max = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9] == '1', tonumber(ARGV[10])
 A.failures, A.open_ms, A.max_open_ms = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 A.keep_data, A.begins = ARGV[15] == '1', ARGV[16] == '1'
---@include entry record failures history bounds groups circuits finish put_off settle start claim
+--@include entry record failures history bounds groups circuits finish put_off settle start anonymous claim
 
 local now, at, job = now_ms(), 18, #names
 -- Written once, as every job needs them: to make a string costs as much as a small command.
