@@ -1,13 +1,14 @@
 """Jobs that nobody can know by an id: where nothing has to be asked about them, they begin as they are claimed."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import pytest
 from tests.contract.staff import Desk, a_pool, handler, reaches
-from tests.contract.steps import claim, payload, settle, settle_as, start
-from tests.contract.world import World
+from tests.contract.steps import WAIT_SECONDS, claim, payload, settle, settle_as, start
+from tests.contract.world import QUEUE, World
 
 from edworkers.core.lifecycle import State
 from edworkers.core.settings import Groups
@@ -136,17 +137,20 @@ async def test_in_the_lines_of_a_queue_that_was_fair_it_begins_as_well(world: Wo
 
 
 class Late:
-    """A queue whose answers come so many seconds late, by the clock of its own event loop; it notes every start."""
+    """A queue whose answers come so many seconds late, by the clock of its event loop; it notes starts and claims."""
 
     def __init__(self, queue: MemoryQueue, seconds: float) -> None:
         self._queue, self._seconds = queue, seconds
         self.starts: list[Start] = []
+        self.wants: list[int] = []
+        self.idle = asyncio.Event()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._queue, name)
 
     async def cycle(self, settlements: Sequence[Settlement], starts: Sequence[Start], want: int) -> Cycle:
         self.starts += starts
+        self.wants += [want] if want else []
         answer = await self._queue.cycle(settlements, starts, want)
         if answer.deliveries:
             _skip(asyncio.get_running_loop(), self._seconds)
@@ -161,22 +165,49 @@ def _skip(loop: Any, seconds: float) -> None:
 
 @pytest.mark.parametrize(("late", "asks"), [(0, False), (0.5, False), (1.6, True), (20, True)])
 async def test_a_runner_asks_again_about_a_claim_that_took_a_tenth_of_a_lease(late: float, *, asks: bool) -> None:
-    spec, broker, desk = a_pool(), MemoryBroker(), Desk()
+    desk = Desk()
+    async with _at_work(desk, late) as (queue, broker):
+        broker.push(QUEUE, PLAIN)
+        context = await desk.next()
+        assert bool(queue.starts) is asks
+        desk.go_on()
+        await reaches(broker.control(QUEUE), context.id, State.DONE)
+
+
+async def test_a_runner_that_is_woken_makes_one_call_until_it_knows_of_more() -> None:
+    desk = Desk()
+    async with _at_work(desk, 0) as (queue, broker):
+        await asyncio.wait_for(queue.idle.wait(), WAIT_SECONDS)
+        queue.wants.clear()
+        broker.push(QUEUE, PLAIN)
+        await desk.next()
+        assert len(queue.wants) == 1
+        desk.go_on()
+
+
+@asynccontextmanager
+async def _at_work(desk: Desk, late: float) -> AsyncGenerator[tuple[Late, MemoryBroker]]:
+    spec, broker = a_pool(), MemoryBroker()
     memory = broker.queue(spec.queue, begins=True)
-    queue: Any = Late(memory, late)
+    queue, lifeline = Late(memory, late), broker.lifeline(memory)
+    wake_me = lifeline.wake_me
+
+    def note_idle() -> None:
+        queue.idle.set()
+        wake_me()
+
+    lifeline.wake_me = note_idle  # type: ignore[method-assign]
     runner = Runner(
         pool=spec,
-        queue=queue,
-        lifeline=broker.lifeline(memory),
+        queue=cast("JobQueue", queue),
+        lifeline=lifeline,
         handlers={None: handler(desk)},
         env={},
         clock=broker.clock,
     )
-    broker.push(spec.queue, PLAIN)
     running = asyncio.create_task(runner.run())
-    context = await desk.next()
-    assert bool(queue.starts) is asks
-    desk.go_on()
-    await reaches(broker.control(spec.queue), context.id, State.DONE)
-    runner.stop()
-    await running
+    try:
+        yield queue, broker
+    finally:
+        runner.stop()
+        await running

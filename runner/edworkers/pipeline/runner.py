@@ -71,6 +71,8 @@ class Runner:
     _sweeping = False
     _woken = False
     """Whether a job has come since the last call was sent."""
+    _probing = False
+    """Whether a call is under way for the job that woke this runner; until its answer nobody knows of any others."""
     _expecting = True
     """Whether there may be jobs in the list."""
     _is_full = False
@@ -206,7 +208,7 @@ class Runner:
         self._poke.set()
 
     def _room(self) -> int:
-        if self._stopping or not self._expecting or self._quota.is_used_up:
+        if self._stopping or self._probing or not self._expecting or self._quota.is_used_up:
             return 0
         # No more than half the slots a call, or all jobs would go their way in step and nothing would overlap.
         return min(self._free_slots(), (self.pool.concurrency + 1) // 2)
@@ -232,6 +234,7 @@ class Runner:
         self._calls += 1
         self._asked += room
         self._woken, woken = False, self._woken
+        self._probing |= woken
         if room and self.pool.groups is not None:
             await self._sort()
         grant = await self._quota.allow(room) if room else NOTHING
@@ -244,6 +247,7 @@ class Runner:
             await self._cycle(settlements, admitting, room, grant)
         else:
             self._asked -= room
+        self._probing = self._probing and not woken
         self._calls -= 1
         self._poke.set()
 
