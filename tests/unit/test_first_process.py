@@ -38,8 +38,8 @@ def test_what_nothing_here_uses_is_not_loaded_and_found_by_who_does() -> None:
 
         load_lean()
         loaded = {name.partition(".")[0] for name in sys.modules}
-        print(sorted({"rich", "opentelemetry", "structlog", "redis"} & loaded))
-        import opentelemetry.sdk.metrics, rich.console
+        print(sorted({"rich", "greenlet", "opentelemetry", "structlog", "redis"} & loaded))
+        import greenlet, opentelemetry.sdk.metrics, rich.console
     """
     words = (sys.executable, "-c", textwrap.dedent(program))
     done = subprocess.run(words, check=True, capture_output=True, text=True)
