@@ -50,7 +50,7 @@ fmt: $(SETUP)  ## format the code
 	$(V)/ruff check --fix-only .
 	$(V)/ruff format .
 
-bench: system  ## throughput, latency, memory and curves, beside BullMQ (needs npm)
+bench: system  ## throughput, latency, memory and curves, beside other job systems (BullMQ needs npm)
 	$(V)/python bench/run.py
 
 bench-server: system  ## how soon the HTTP API answers, and how long a page takes with a million jobs
@@ -97,3 +97,4 @@ lock: $(SETUP)  ## pin the dependencies anew, with hashes and without an index; 
 	echo hatchling | $(LOCK) --constraint requirements.txt - -o requirements/build.txt
 	printf '%s\n' 'moto[s3]>=5' flask flask-cors | $(LOCK) - -o requirements/moto.txt
 	echo 'matplotlib>=3.10' | $(LOCK) - -o requirements/plots.txt
+	for list in bench/peers/requirements/*.in; do $(LOCK) $$list -o $${list%.in}.txt || exit; done

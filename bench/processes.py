@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 HERE = Path(__file__).parent
 _PATIENCE_SECONDS = 120.0
 
@@ -46,7 +48,8 @@ class Measured:
             raise RuntimeError(f"{self.process.args!r} ended with {self.process.returncode}")
 
     def stop(self) -> None:
-        """End it gracefully, or by force when that takes too long."""
+        """End it gracefully, or by force when that takes too long; what it has started ends with it."""
+        others = self._others()
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -54,6 +57,14 @@ class Measured:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        for other in others:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                other.kill()
+
+    def _others(self) -> list[psutil.Process]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.process.pid).children(recursive=True)
+        return []
 
 
 @contextmanager

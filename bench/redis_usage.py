@@ -21,27 +21,29 @@ class Usage:
     redis_cpu_us: float
     """Processor time of the Redis process, in microseconds."""
     process_cpu_us: float
-    """Processor time of the working process, in microseconds."""
+    """Processor time of the working process and those that it started, in microseconds."""
 
 
 class Meter:
-    """Begins to measure Redis and a process when it is made."""
+    """Begins to measure Redis and a process, with those that it started, when it is made."""
 
     def __init__(self, client: "redis.Redis", pid: int) -> None:
         self._client: Any = client
-        self._process = psutil.Process(pid)
+        # A program may do its work in processes that it starts; those are there by now.
+        process = psutil.Process(pid)
+        self._processes = [process, *process.children(recursive=True)]
         self._before = self._look()
 
     def _look(self) -> tuple[float, float, float, float]:
         commands = self._client.info("commandstats")
         cpu = self._client.info("cpu")
         counted = [commands.get(f"cmdstat_{name}", {"calls": 0, "usec": 0}) for name in CALLS]
-        times = self._process.cpu_times()
+        times = [process.cpu_times() for process in self._processes]
         return (
             sum(command["calls"] for command in counted),
             sum(command["usec"] for command in counted),
             (cpu["used_cpu_user"] + cpu["used_cpu_sys"]) * 1e6,
-            (times.user + times.system) * 1e6,
+            sum(time.user + time.system for time in times) * 1e6,
         )
 
     def per_job(self, jobs: int) -> Usage:

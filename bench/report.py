@@ -4,27 +4,30 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from enqueue import Pushed
+from idle import Idle
 from processes import HERE
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from startup import Start
-from throughput import BULLMQ, Run
+from throughput import Run
 from webhook import Deliveries
 
 RESULTS = HERE / "results" / "latest.json"
 SUMMARY = HERE / "results" / "summary.json"
 _LEAST_WIDTH = 100
+_Measured = TypeVar("_Measured", Pushed, Idle)
 
 
-def machine(redis_version: str) -> dict[str, Any]:
-    """Tell what it was measured on."""
+def machine(redis_version: str, peers: Mapping[str, str]) -> dict[str, Any]:
+    """Tell what it was measured on, and the versions of what is beside edworkers."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -36,36 +39,33 @@ def machine(redis_version: str) -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "redis": redis_version,
-        "bullmq": _bullmq_version(),
+        **peers,
     }
-
-
-def _bullmq_version() -> str | None:
-    package = BULLMQ / "node_modules" / "bullmq" / "package.json"
-    return str(json.loads(package.read_text(encoding="utf-8"))["version"]) if package.exists() else None
 
 
 def throughput(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Sum up the runs of each system at each number of slots, by medians.
 
-    The ratio is to BullMQ's rate of the same round, so that what else the machine did then counts for both.
+    The ratio is that of edworkers' rate to this one's of the same round, so that what else the machine did then counts
+    for both.
     """
     groups: dict[tuple[int, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.slots, run.system), []).append(run)
-    return [_sum_up(mine, groups.get((slots, "BullMQ"), [])) for (slots, _), mine in groups.items()]
+    return [_sum_up(mine, groups.get((slots, "edworkers"), [])) for (slots, _), mine in groups.items()]
 
 
-def _sum_up(mine: Sequence[Run], theirs: Sequence[Run]) -> dict[str, Any]:
+def _sum_up(mine: Sequence[Run], ours: Sequence[Run]) -> dict[str, Any]:
     usages = [asdict(run.usage) for run in mine]
     rates = [round(run.rate) for run in mine]
     row: dict[str, Any] = {"system": mine[0].system, "slots": mine[0].slots, "jobs": mine[0].jobs}
     row |= {"jobs/s": round(statistics.median(rates)), "rates": rates}
-    if theirs:
-        ratios = [our.rate / their.rate for our, their in zip(mine, theirs, strict=True)]
+    if ours:
+        ratios = [our.rate / my.rate for our, my in zip(ours, mine, strict=True)]
         row["ratio"] = round(statistics.median(ratios), 2)
-    row |= {name: round(statistics.median(usage[name] for usage in usages), 1) for name in usages[0]}
-    return row | {"calls": round(statistics.median(usage["calls"] for usage in usages), 3)}
+    medians = {name: statistics.median(usage[name] for usage in usages) for name in usages[0]}
+    told = {name: round(value, 3 if name == "calls" else 1) for name, value in medians.items()}
+    return row | (told if mine[0].knows_calls else {name: told[name] for name in ("redis_cpu_us", "process_cpu_us")})
 
 
 def webhooks(runs: Sequence[Deliveries]) -> dict[str, Any]:
@@ -100,6 +100,35 @@ def starts(measured: Sequence[Start]) -> dict[str, Any]:
     }
 
 
+def enqueue(pushed: Sequence[Pushed]) -> list[dict[str, Any]]:
+    """Sum up jobs a second of each producer, by medians."""
+    rows: list[dict[str, Any]] = []
+    for system, mine in _by_system(pushed).items():
+        bulks = [one.bulk for one in mine if one.bulk is not None]
+        row = {"system": system, "single/s": round(statistics.median(one.single for one in mine))}
+        rows.append(row | ({"bulk/s": round(statistics.median(bulks))} if bulks else {}))
+    return rows
+
+
+def idle(found: Sequence[Idle]) -> list[dict[str, Any]]:
+    """Sum up the starts of each system's worker, by medians."""
+    return [
+        {
+            "system": system,
+            "to_first_job_s": round(statistics.median(one.seconds for one in mine), 2),
+            "idle_mib": round(statistics.median(one.mib for one in mine), 1),
+        }
+        for system, mine in _by_system(found).items()
+    ]
+
+
+def _by_system(measured: Sequence[_Measured]) -> dict[str, list[_Measured]]:
+    groups: dict[str, list[_Measured]] = {}
+    for one in measured:
+        groups.setdefault(one.system, []).append(one)
+    return groups
+
+
 def show(results: dict[str, Any]) -> None:
     """Print what was measured: a table for each list of rows, and a line for each other fact."""
     console = Console(highlight=False)
@@ -119,7 +148,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
     for name in names:
         table.add_column(name.replace("_", " "), justify="left" if name == "system" else "right")
     for row in rows:
-        table.add_row(*(_text(row[name]) for name in names))
+        table.add_row(*(_text(row.get(name, "")) for name in names))
     return table
 
 

@@ -1,11 +1,13 @@
-"""Measures edworkers on this machine, beside BullMQ and a bare BLMOVE: `make bench`, or `python bench/run.py --help`.
+"""Measures edworkers on this machine, beside other job systems: `make bench`, or `python bench/run.py --help`.
 
 All of it in one run, on one Redis that it starts itself, on loopback and without persistence:
 
-throughput  no-op jobs a second through one process, with leases, validation, records and metrics; BullMQ in turn with
-            it, round by round; Redis calls and time a job
+throughput  no-op jobs a second through one process, with leases, validation, records and metrics; the others in turn
+            with it, round by round; Redis calls and time a job
+enqueue     jobs a second that one process pushes, one by one and by bulk; beside the others
 latency     from push to start of one job while idle, beside a bare BLMOVE in Python
-start       from the start of a runner's process to that of its first job
+start       from the start of a runner's process to that of its first job; for each of the others too, and what memory
+            they hold when idle
 memory      of an idle runner of the queue `webhook`
 webhooks    signed deliveries a second through one process, to a receiver in another
 curves      the same jobs with much that waits, much that runs, and more runners
@@ -24,7 +26,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import contestants
 import curves
+import enqueue
+import idle
 import keeper
 import latency
 import redis
@@ -36,22 +41,22 @@ from processes import HERE
 
 from edworkers.standins.redis import RedisServer, serve
 
-PARTS = ("throughput", "latency", "start", "memory", "webhooks", "curves", "keeper")
+BESIDE = ("throughput", "enqueue", "start")
+"""The parts that measure others too."""
+PARTS = ("throughput", "enqueue", "latency", "start", "memory", "webhooks", "curves", "keeper")
 MAIN_SLOTS = 50
 
 
 def main() -> None:
     """Measure what was asked for."""
     options = _options()
-    contestants: tuple[throughput.Contestant, ...] = (throughput.edworkers,)
-    if "throughput" in options.only and not options.alone:
-        _install_bullmq()
-        contestants += (throughput.bullmq,)
+    names = tuple(options.peers) if not options.alone and set(BESIDE) & set(options.only) else ()
+    versions = contestants.install(names)
     with _redis() as server:
         client = redis.Redis.from_url(server.url)
         version: Any = client.info("server")
-        results = {"machine": report.machine(version["redis_version"])}
-        results |= Run(options, client, server.port, contestants).all()
+        results = {"machine": report.machine(version["redis_version"], versions)}
+        results |= Run(options, client, server.port, names).all()
     report.show(results)
     print(f"written to {report.write(results, MAIN_SLOTS)}")
     if options.draw:
@@ -78,7 +83,11 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--samples", type=_count, default=300, help="jobs pushed while idle; at least 2")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--alone", action="store_true", help="leave BullMQ out")
+    beside = contestants.NAMES
+    parser.add_argument(
+        "--peers", nargs="+", choices=beside, default=beside, metavar="NAME", help=f"beside it: {', '.join(beside)}"
+    )
+    parser.add_argument("--alone", action="store_true", help="leave all others out")
     parser.add_argument("--draw", action="store_true", help="draw what was measured into docs/images")
     return parser.parse_args()
 
@@ -96,7 +105,8 @@ class Run:
     options: argparse.Namespace
     client: "redis.Redis"
     port: int
-    contestants: tuple[throughput.Contestant, ...]
+    beside: tuple[str, ...]
+    """The names of the others."""
 
     def all(self) -> dict[str, Any]:
         """Measure each part in turn."""
@@ -113,7 +123,7 @@ class Run:
         for slots in self.options.slots:
             is_main = slots == MAIN_SLOTS or len(self.options.slots) == 1
             rounds, jobs = (self.options.rounds, self.options.jobs) if is_main else (1, self._fewer_jobs)
-            who = self.contestants
+            who = contestants.choose(self.beside)
             runs += throughput.measure(self.client, self.port, slots=slots, jobs=jobs, rounds=rounds, contestants=who)
         return {"throughput": report.throughput(runs)}
 
@@ -121,13 +131,21 @@ class Run:
     def _fewer_jobs(self) -> int:
         return max(int(self.options.jobs) // 3, 1)
 
+    def enqueue(self) -> dict[str, Any]:
+        """Measure the producers."""
+        return {"enqueue": report.enqueue(enqueue.measure(self.client, self.port, self.beside, self.options.rounds))}
+
     def latency(self) -> dict[str, Any]:
         """Measure from push to start while idle."""
         return {"latency": report.latency(latency.measure(self.client, self.port, self.options.samples))}
 
     def start(self) -> dict[str, Any]:
         """Measure starts of a runner."""
-        return {"start": report.starts(startup.measure(self.client, self.port, self.options.rounds))}
+        alone = report.starts(startup.measure(self.client, self.port, self.options.rounds))
+        return {
+            "start": alone,
+            "starts": report.idle(idle.measure(self.client, self.port, self.beside, self.options.rounds)),
+        }
 
     def memory(self) -> dict[str, Any]:
         """Measure the memory of an idle runner."""
@@ -146,15 +164,6 @@ class Run:
     def keeper(self) -> dict[str, Any]:
         """Measure one keeper."""
         return {"keeper": [keeper.measure(self.port, count) for count in keeper.QUEUES]}
-
-
-def _install_bullmq() -> None:
-    """Make sure that Node and BullMQ are there; ends the program with what is missing."""
-    system = HERE.parent / "scripts" / "system.py"
-    if subprocess.run([sys.executable, str(system), "node", "npm"], check=False).returncode:
-        sys.exit("BullMQ needs them; without it: bench/run.py --alone")
-    quiet = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
-    subprocess.run(["npm", "install", *quiet], cwd=throughput.BULLMQ, check=True, stdin=subprocess.DEVNULL)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""No-op jobs through one process: edworkers, and BullMQ beside it.
+"""No-op jobs through one process: edworkers, and BullMQ beside it; bench/peer_runs.py has other systems.
 
 Both are started and warmed up first, then paused while all jobs are pushed; the time runs from the first completion to
 the last. Every run checks that each job ran exactly once and that none is left over.
@@ -37,6 +37,8 @@ class Run:
     rate: float
     """Jobs a second."""
     usage: Usage
+    knows_calls: bool = True
+    """Whether its calls of Redis are all among those that `Meter` counts."""
 
 
 def edworkers(client: "redis.Redis", port: int, slots: int, jobs: int) -> Run:
@@ -56,10 +58,12 @@ def edworkers(client: "redis.Redis", port: int, slots: int, jobs: int) -> Run:
         client.delete(KEYS.paused)
         client.publish(KEYS.events, "resume")
         begin, base = first_after(client, measured, WARM_UP)
+        if base == WARM_UP + jobs:
+            raise RuntimeError(f"edworkers: {jobs} jobs are too few to measure: all were done at the first look")
         end = wait_for(client, measured, WARM_UP + jobs)
         usage = meter.per_job(jobs)
         measured.stop()
-        _check("edworkers", json.loads(measured.line()), jobs)
+        check("edworkers", json.loads(measured.line()), jobs)
     left = [client.llen(KEYS.pending), client.hlen(KEYS.inflight), client.zcard(KEYS.delayed), client.zcard(KEYS.dead)]
     if any(left) or done(client) != WARM_UP + jobs:
         raise RuntimeError(f"edworkers: not every job was done once: {left} left, {done(client)} done")
@@ -102,17 +106,17 @@ def bullmq(client: "redis.Redis", port: int, slots: int, jobs: int) -> Run:
     command = ["node", str(BULLMQ / "worker.js"), *map(str, (port, slots, jobs, WARM_UP))]
     with started(command, environment()) as measured:
         expect(measured, "ready")
-        _push_bullmq(port, jobs, WARM_UP)
+        push_bullmq(port, jobs, WARM_UP)
         expect(measured, "warm")
-        _push_bullmq(port, 0, jobs)
+        push_bullmq(port, 0, jobs)
         waiting = client.llen("bull:noop:wait") + client.llen("bull:noop:paused")
         if waiting != jobs:
             raise RuntimeError(f"BullMQ: {waiting} of {jobs} jobs wait before the start")
         meter = Meter(client, measured.process.pid)
-        _push_bullmq(port, 0, 0)
+        push_bullmq(port, 0, 0)
         tally = json.loads(measured.line())
         usage = meter.per_job(jobs)
-        _check("BullMQ", tally, jobs)
+        check("BullMQ", tally, jobs)
     names = ("wait", "paused", "active")
     left = [*(client.llen(f"bull:noop:{name}") for name in names), client.zcard("bull:noop:failed")]
     if any(left):
@@ -120,7 +124,7 @@ def bullmq(client: "redis.Redis", port: int, slots: int, jobs: int) -> Run:
     return Run("BullMQ", slots, jobs, (jobs - 1) / (tally["last"] - tally["first"]) * 1000, usage)
 
 
-def _push_bullmq(port: int, first: int, count: int) -> None:
+def push_bullmq(port: int, first: int, count: int) -> None:
     command = ["node", str(BULLMQ / "push.js"), str(port), str(first), str(count), str(JOB_BYTES)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=_PATIENCE_SECONDS)
 
@@ -131,12 +135,13 @@ def expect(measured: Measured, word: str) -> None:
         raise RuntimeError(f"{measured.process.args!r} said {line!r} instead of {word!r}")
 
 
-def _check(system: str, tally: dict[str, float], jobs: int) -> None:
+def check(system: str, tally: dict[str, float], jobs: int) -> None:
     if tally["distinct"] != jobs or tally["most"] != 1:
         raise RuntimeError(f"{system}: of {jobs} jobs {tally['distinct']} ran, one of them {tally['most']} times")
 
 
 Contestant = Callable[["redis.Redis", int, int, int], Run]
+"""Measures one run on the Redis of that client and port, with so many slots and jobs; it may take fewer jobs."""
 
 
 def measure(

@@ -16,6 +16,9 @@ OF_IMAGES = {
     "operator": ("operator",),
 }
 """Each image, and the extras that are in it."""
+PEERS = ROOT / "bench" / "peers"
+OF_PEERS = sorted((PEERS / "requirements").glob("*.txt"))
+"""Those of the systems that the benchmark measures beside this one."""
 OTHERS = {"build", "moto", "plots"}
 """What builds the package; the server in place of S3, and what draws, which have environments of their own."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -62,13 +65,13 @@ def asked_by(extra: str) -> list[str]:
     return asked
 
 
-each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.name}")
+each_file = pytest.mark.parametrize("file", [*FILES, *OF_PEERS], ids=lambda file: f"{file.parent.name}/{file.name}")
 
 
 @each_file
 def test_every_package_is_pinned_to_one_version_with_its_hashes(file: Path) -> None:
     assert [line for line in pins(file) if not PIN.fullmatch(line)] == []
-    assert names(pins(file)) & {"redis", "hatchling", "moto", "matplotlib"}
+    assert names(pins(file)) & {"redis", "coredis", "hatchling", "moto", "matplotlib"}
 
 
 @each_file
@@ -84,6 +87,18 @@ def test_everything_that_the_project_asks_for_is_pinned() -> None:
 
 def test_every_file_is_known() -> None:
     assert [file.stem for file in FILES[1:]] == sorted([*OF_IMAGES, *OTHERS])
+
+
+def test_each_system_of_the_benchmark_has_its_list() -> None:
+    programs = sorted(file.name.removesuffix("_peer.py") for file in PEERS.glob("*_peer.py"))
+    assert [file.stem for file in OF_PEERS] == programs
+    assert [file.stem for file in OF_PEERS if file.stem not in names(pins(file))] == []
+
+
+@pytest.mark.parametrize("file", OF_PEERS, ids=lambda file: file.stem)
+def test_such_a_list_has_what_is_asked_for(file: Path) -> None:
+    asked = file.with_suffix(".in").read_text(encoding="utf-8").split()
+    assert names(asked) - names(pins(file)) == set()
 
 
 @pytest.mark.parametrize("image", [*OF_IMAGES, "build"])

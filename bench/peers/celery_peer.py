@@ -1,0 +1,68 @@
+"""Celery: one process, a pool of N threads.
+
+Settings, from Celery's "Configuration and defaults" and "Optimizing":
+
+task_acks_late                a job is acknowledged after it has run; otherwise it would be lost with its worker
+worker_prefetch_multiplier    64 jobs a thread, rather than 4: "Optimizing" has such numbers for many short jobs
+task_ignore_result            and no result backend: nobody reads results
+worker_enable_remote_control  off, as is what workers tell each other: gossip, mingle, heartbeats
+
+The pool is that of threads, as all that is measured here runs in one process: greenlets were slower in a trial, and the
+default pool is of processes. A job survives SIGKILL of its worker: it stays in `unacked`, from where by the source of
+kombu's Redis transport it goes back to the queue when the visibility timeout is over, an hour by default. There is no
+push by bulk; jobs are pushed over one connection.
+"""
+
+import os
+import sys
+from collections.abc import Iterable
+
+from celery import Celery
+from celery.signals import worker_ready
+from orders import SLOTS, URL, Job, obey, tally
+
+app = Celery("noop", broker=URL)
+app.conf.update(
+    task_acks_late=True,
+    task_ignore_result=True,
+    worker_prefetch_multiplier=64,
+    worker_enable_remote_control=False,
+    broker_connection_retry_on_startup=True,
+)
+
+
+@app.task(name="noop")
+def noop(n: int, text: str) -> None:  # noqa: ARG001
+    tally().ran(n)
+
+
+@worker_ready.connect
+def _on_ready(**_: object) -> None:
+    tally().ready()
+
+
+def work() -> None:
+    quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=ERROR")
+    words = (
+        "-W",
+        "ignore",
+        "-m",
+        "celery",
+        "--quiet",
+        "--app=celery_peer",
+        "worker",
+        "--pool=threads",
+        f"--concurrency={SLOTS}",
+        *quiet,
+    )
+    os.execv(sys.executable, (sys.executable, *words))
+
+
+def push(jobs: Iterable[Job]) -> None:
+    with app.producer_pool.acquire(block=True) as producer:
+        for job in jobs:
+            noop.apply_async(kwargs=job, producer=producer)
+
+
+if __name__ == "__main__":
+    obey(work, push)
