@@ -28,7 +28,7 @@ FOLDER = HERE / "peers"
 INSTALLED = HERE / ".peers"
 TRIAL_JOBS = 500
 TRIAL_WARM_UP = 100
-RUN_SECONDS = 10.0
+RUN_SECONDS = 6.0
 WARM_UP_SECONDS = 2.0
 _SETTLE_SECONDS = 10.0
 _PATIENCE_SECONDS = 300.0
@@ -93,10 +93,10 @@ def without(name: str) -> str:
 def contestant(peer: Peer) -> Contestant:
     """Give what measures this peer in the rounds of bench/throughput.py."""
 
-    def run(client: "redis.Redis", port: int, slots: int, jobs: int) -> Run:
+    def run(client: "redis.Redis", port: int, slots: int, jobs: int, work_ms: int = 0) -> Run:
         try:
-            fits, warm_up = _size(peer, client, port, slots)
-            return measure(peer, client, port, slots=slots, jobs=min(fits, jobs), warm_up=warm_up)
+            fits, warm_up = _size(peer, client, port, slots, work_ms)
+            return measure(peer, client, port, slots=slots, jobs=min(fits, jobs), warm_up=warm_up, work_ms=work_ms)
         except (RuntimeError, subprocess.SubprocessError) as error:
             words = str(error).removeprefix(f"{peer.system}: ")
             raise SystemExit(f"{peer.system}: {words}; {without(peer.name)}") from error
@@ -105,16 +105,18 @@ def contestant(peer: Peer) -> Contestant:
 
 
 @cache
-def _size(peer: Peer, client: "redis.Redis", port: int, slots: int) -> tuple[int, int]:
+def _size(peer: Peer, client: "redis.Redis", port: int, slots: int, work_ms: int) -> tuple[int, int]:
     """Find by a short run how many jobs, and how many to warm up with, last as long as a run should."""
-    rate = measure(peer, client, port, slots=slots, jobs=TRIAL_JOBS, warm_up=TRIAL_WARM_UP).rate
+    rate = measure(peer, client, port, slots=slots, jobs=TRIAL_JOBS, warm_up=TRIAL_WARM_UP, work_ms=work_ms).rate
     client.flushall()
     return max(int(rate * RUN_SECONDS), TRIAL_JOBS), min(max(int(rate * WARM_UP_SECONDS), TRIAL_WARM_UP), WARM_UP)
 
 
-def measure(peer: Peer, client: "redis.Redis", port: int, *, slots: int, jobs: int, warm_up: int) -> Run:
+def measure(
+    peer: Peer, client: "redis.Redis", port: int, *, slots: int, jobs: int, warm_up: int, work_ms: int = 0
+) -> Run:
     """Measure one run, on an empty Redis."""
-    env = peer_environment(port, BENCH_SLOTS=slots, BENCH_JOBS=jobs, BENCH_WARM_UP=warm_up)
+    env = peer_environment(port, BENCH_SLOTS=slots, BENCH_JOBS=jobs, BENCH_WARM_UP=warm_up, BENCH_WORK_MS=work_ms)
     for first, count in ((jobs, warm_up), (0, jobs)):
         order(peer, env, "push", first, count)
     waiting = unfinished(client, peer.unfinished[:1])

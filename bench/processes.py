@@ -97,7 +97,7 @@ def started(command: Sequence[str], env: Mapping[str, str], logs: IO[bytes] | No
 def environment(**more: str) -> dict[str, str]:
     """Give this process's environment without what would set up edworkers or Redis otherwise."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("EDWORKERS_", "REDIS_", "PM2_"))}
-    return {**kept, "PYTHONPATH": str(HERE), "EDWORKERS_LOG_LEVEL": "warning", **more}
+    return {**kept, "PYTHONPATH": f"{HERE}{os.pathsep}{HERE / 'peers'}", "EDWORKERS_LOG_LEVEL": "warning", **more}
 
 
 def runner(queue: str, *, pool: bool = True) -> list[str]:

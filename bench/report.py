@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from enqueue import Pushed
 from idle import Idle
+from pace import Paced
 from processes import HERE
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -100,6 +101,22 @@ def starts(measured: Sequence[Start]) -> dict[str, Any]:
     }
 
 
+def pace(found: Sequence[tuple[Paced, Paced]]) -> list[dict[str, Any]]:
+    """Tell of each system how long jobs took from push to start, nearly idle and at half of what it can do."""
+    return [
+        {
+            "system": idle.system,
+            "idle_p50_us": round(idle.p50),
+            "idle_p99_us": round(idle.p99),
+            "half_asked/s": round(half.asked),
+            "half_pushed/s": round(half.pushed),
+            "half_p50_us": round(half.p50),
+            "half_p99_us": round(half.p99),
+        }
+        for idle, half in found
+    ]
+
+
 def enqueue(pushed: Sequence[Pushed]) -> list[dict[str, Any]]:
     """Sum up jobs a second of each producer, by medians."""
     rows: list[dict[str, Any]] = []
@@ -158,14 +175,16 @@ def _text(value: object) -> str:
     return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
+def rates(results: dict[str, Any], slots: int) -> dict[str, int]:
+    """Give of each system, by its name in small letters, how many jobs a second it did with so many slots."""
+    return {row["system"].lower(): row["jobs/s"] for row in results.get("throughput", []) if row["slots"] == slots}
+
+
 def write(results: dict[str, Any], main_slots: int) -> Path:
     """Write everything as JSON, and jobs a second with so many slots as a summary; returns where everything is."""
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    rates = {
-        row["system"].lower(): row["jobs/s"] for row in results.get("throughput", []) if row["slots"] == main_slots
-    }
-    if rates:
-        summary = {"machine": results["machine"], "slots": main_slots, "throughput": rates}
+    if told := rates(results, main_slots):
+        summary = {"machine": results["machine"], "slots": main_slots, "throughput": told}
         SUMMARY.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     return RESULTS

@@ -5,6 +5,9 @@ All of it in one run, on one Redis that it starts itself, on loopback and withou
 throughput  no-op jobs a second through one process, with leases, validation, records and metrics; the others in turn
             with it, round by round; Redis calls and time a job
 enqueue     jobs a second that one process pushes, one by one and by bulk; beside the others
+pace        from push to start, nearly idle and at half of what each can do (which `throughput` tells)
+distance    the same jobs, with Redis a millisecond away
+io          jobs that wait 10 ms for something, in 100 slots
 latency     from push to start of one job while idle, beside a bare BLMOVE in Python
 start       from the start of a runner's process to that of its first job; for each of the others too, and what memory
             they hold when idle
@@ -23,7 +26,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import contestants
@@ -32,8 +35,10 @@ import enqueue
 import idle
 import keeper
 import latency
+import pace
 import redis
 import report
+import slow_redis
 import startup
 import throughput
 import webhook
@@ -41,10 +46,12 @@ from processes import HERE
 
 from edworkers.standins.redis import RedisServer, serve
 
-BESIDE = ("throughput", "enqueue", "start")
+BESIDE = ("throughput", "enqueue", "pace", "distance", "io", "start")
 """The parts that measure others too."""
-PARTS = ("throughput", "enqueue", "latency", "start", "memory", "webhooks", "curves", "keeper")
+PARTS = (*BESIDE[:-1], "latency", "start", "memory", "webhooks", "curves", "keeper")
 MAIN_SLOTS = 50
+IO_SLOTS = 100
+IO_MS = 10
 
 
 def main() -> None:
@@ -89,7 +96,12 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--alone", action="store_true", help="leave all others out")
     parser.add_argument("--draw", action="store_true", help="draw what was measured into docs/images")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if "pace" in options.only and not ("throughput" in options.only and MAIN_SLOTS in options.slots):
+        if options.only is not PARTS:
+            parser.error(f"pace goes by what throughput tells of {MAIN_SLOTS} slots: add it to --only, and to --slots")
+        options.only = tuple(part for part in PARTS if part != "pace")
+    return options
 
 
 def _count(text: str) -> int:
@@ -107,15 +119,15 @@ class Run:
     port: int
     beside: tuple[str, ...]
     """The names of the others."""
+    results: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def all(self) -> dict[str, Any]:
         """Measure each part in turn."""
-        results: dict[str, Any] = {}
         for part in PARTS:
             if part in self.options.only:
                 print(f"  {part}", flush=True)
-                results |= getattr(self, part)()
-        return results
+                self.results.update(getattr(self, part)())
+        return self.results
 
     def throughput(self) -> dict[str, Any]:
         """Measure no-op jobs a second."""
@@ -134,6 +146,30 @@ class Run:
     def enqueue(self) -> dict[str, Any]:
         """Measure the producers."""
         return {"enqueue": report.enqueue(enqueue.measure(self.client, self.port, self.beside, self.options.rounds))}
+
+    def pace(self) -> dict[str, Any]:
+        """Measure from push to start of jobs that come steadily."""
+        rates = report.rates(self.results, MAIN_SLOTS)
+        return {"pace": report.pace(pace.measure(self.client, self.port, rates))}
+
+    def distance(self) -> dict[str, Any]:
+        """Measure no-op jobs with a Redis that is a millisecond away."""
+        with slow_redis.slow_redis(self.port, 1) as port:
+            return {
+                "distance": self._once(port, MAIN_SLOTS),
+                "distance_of": {"ping_ms": round(slow_redis.away_ms(port), 2)},
+            }
+
+    def io(self) -> dict[str, Any]:
+        """Measure jobs that wait for something."""
+        return {"io": self._once(self.port, IO_SLOTS, IO_MS)}
+
+    def _once(self, port: int, slots: int, work_ms: int = 0) -> list[dict[str, Any]]:
+        """Measure one round of everybody."""
+        who = contestants.choose(self.beside)
+        jobs = self._fewer_jobs
+        runs = throughput.measure(self.client, port, slots=slots, jobs=jobs, rounds=1, contestants=who, work_ms=work_ms)
+        return report.throughput(runs)
 
     def latency(self) -> dict[str, Any]:
         """Measure from push to start while idle."""

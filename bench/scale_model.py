@@ -4,10 +4,12 @@
 
 Queues fill by a school's timetable and are emptied by pools that scale as KEDA and the HorizontalPodAutoscaler do. The
 hot queue is in one piece or in partitions, which are queues of their own; each lies on the Redis node that has the hash
-slot of its name. Jobs are a fluid: what arrives, waits and runs are numbers, stepped by five seconds, with a noise that
-comes from a seed. docs/scaling.md says where each figure below comes from, and shows what this prints.
+slot of its name, which is simply numbered or chosen for its node. Jobs are a fluid: what arrives, waits and runs are
+numbers, stepped by five seconds, with a noise that comes from a seed. docs/scaling.md says where each figure below is
+from, and shows what this prints.
 """
 
+import itertools
 import math
 import random
 from collections import deque
@@ -80,6 +82,8 @@ class Scenario:
     """Of the hot queue."""
     nodes: int = 1
     """Of Redis."""
+    chosen: bool = False
+    """Whether partitions have names whose hash slots spread them, and not just numbers from 0."""
     seed: int = 1
 
 
@@ -107,6 +111,25 @@ def pods_by_littles_law(rate: float, seconds: float, slots: int) -> int:
 def node_of(queue: str, nodes: int) -> int:
     """Give the node that has a queue's keys, where each has an equal share of the hash slots."""
     return key_slot(QueueKeys(queue).pending.encode()) * nodes // SLOTS_OF_CLUSTER
+
+
+def partition_names(queue: str, partitions: int, nodes: int) -> list[str]:
+    """Choose names for a queue's partitions, each with a slot of the node that has the least to do by then.
+
+    The numbers in them have gaps. As all partitions are alike, no other choice leaves the busiest node less to do.
+    """
+    loads = [0.0] * nodes
+    for kind in KINDS:
+        if kind.name != queue:
+            loads[node_of(kind.name, nodes)] += kind.share
+    share = next(kind.share for kind in KINDS if kind.name == queue) / partitions
+    numbers: list[Iterator[int]] = [itertools.count() for _ in range(nodes)]
+    names: list[str] = []
+    for _ in range(partitions):
+        node = loads.index(min(loads))
+        loads[node] += share
+        names.append(next(name for n in numbers[node] if node_of(name := f"{queue}-{n}", nodes) == node))
+    return names
 
 
 @dataclass(slots=True)
@@ -251,9 +274,13 @@ def queues_of(scenario: Scenario) -> list[Queue]:
     """Make the day's queues, the hot one in its partitions, each with a pool that is large enough for its peak."""
     made: list[Queue] = []
     for kind in KINDS:
-        parts = scenario.partitions if kind.name == HOT else 1
-        for part in range(parts):
-            name = kind.name if parts == 1 else f"{kind.name}-{part}"
+        names = [kind.name]
+        if kind.name == HOT and scenario.chosen:
+            names = partition_names(HOT, scenario.partitions, scenario.nodes)
+        elif kind.name == HOT and scenario.partitions > 1:
+            names = [f"{HOT}-{part}" for part in range(scenario.partitions)]
+        parts = len(names)
+        for name in names:
             rate = scenario.jobs / DAY * PEAK * kind.share / parts
             most = pods_by_littles_law(rate * HEADROOM, kind.seconds, kind.slots) + 1
             made.append(Queue(kind, kind.share / parts, node_of(name, scenario.nodes), Pool(kind.slots, most)))
@@ -300,6 +327,7 @@ SCENARIOS = (
     Scenario(1_000_000_000),
     Scenario(1_000_000_000, partitions=8, nodes=6),
     Scenario(1_000_000_000, partitions=32, nodes=6),
+    Scenario(1_000_000_000, partitions=8, nodes=6, chosen=True),
 )
 
 
@@ -325,9 +353,10 @@ def table(scenarios: Sequence[Scenario] = SCENARIOS) -> list[str]:
     for scenario in scenarios:
         day = simulate(scenario)
         mean = scenario.jobs / DAY
+        parts = f"{scenario.partitions}{', chosen' if scenario.chosen else ''}"
         longest = day.waits()[-1][0]
         lines.append(
-            f"| {scenario.jobs:,} | {scenario.partitions} | {scenario.nodes} | {mean:,.0f} / {mean * PEAK:,.0f}"
+            f"| {scenario.jobs:,} | {parts} | {scenario.nodes} | {mean:,.0f} / {mean * PEAK:,.0f}"
             f" | {day.deepest:,.0f} | {_seconds(day.p99())} / {_seconds(longest)}"
             f" | {day.pods:,} | {day.busiest:.0%} |"
         )

@@ -2,8 +2,8 @@
 
     python bench/slow_redis.py REDIS_PORT MILLISECONDS PIPE
 
-Writes the port on which it listens to the pipe. A reply leaves no earlier than asked for and, as timers are that coarse,
-up to a millisecond later: `away_ms` measures what that comes to.
+Writes the port on which it listens to the pipe. A reply leaves no earlier than asked for and, as timers are that
+coarse, up to a millisecond later: `away_ms` measures what that comes to.
 """
 
 import asyncio

@@ -41,15 +41,9 @@ class Run:
     """Whether its calls of Redis are all among those that `Meter` counts."""
 
 
-def edworkers(client: "redis.Redis", port: int, slots: int, jobs: int) -> Run:
+def edworkers(client: "redis.Redis", port: int, slots: int, jobs: int, work_ms: int = 0) -> Run:
     """Measure `edworkers run`, with leases, validation, records and metrics as in a cluster."""
-    env = environment(
-        REDIS_URL=f"redis://127.0.0.1:{port}/0",
-        NOOP_WORKER_CONCURRENCY=str(slots),
-        EDWORKERS_HEALTH_PORT=str(free_port()),
-        BENCH_JOBS=str(jobs),
-    )
-    with started(runner("noop"), env) as measured:
+    with started(runner("noop"), edworkers_environment(port, slots, jobs, work_ms)) as measured:
         push(client, jobs, WARM_UP)
         wait_for(client, measured, WARM_UP)
         client.sadd(KEYS.paused, "bench")
@@ -68,6 +62,17 @@ def edworkers(client: "redis.Redis", port: int, slots: int, jobs: int) -> Run:
     if any(left) or done(client) != WARM_UP + jobs:
         raise RuntimeError(f"edworkers: not every job was done once: {left} left, {done(client)} done")
     return Run("edworkers", slots, jobs, (WARM_UP + jobs - base) / (end - begin), usage)
+
+
+def edworkers_environment(port: int, slots: int, jobs: int, work_ms: int = 0) -> dict[str, str]:
+    """Give the environment of a runner of the pool `noop`."""
+    return environment(
+        REDIS_URL=f"redis://127.0.0.1:{port}/0",
+        NOOP_WORKER_CONCURRENCY=str(slots),
+        EDWORKERS_HEALTH_PORT=str(free_port()),
+        BENCH_JOBS=str(jobs),
+        BENCH_WORK_MS=str(work_ms),
+    )
 
 
 def push(client: "redis.Redis", first: int, count: int) -> None:
@@ -101,9 +106,9 @@ def first_after(client: "redis.Redis", measured: Measured, count: int) -> tuple[
     return time.monotonic(), done(client)
 
 
-def bullmq(client: "redis.Redis", port: int, slots: int, jobs: int) -> Run:
+def bullmq(client: "redis.Redis", port: int, slots: int, jobs: int, work_ms: int = 0) -> Run:
     """Measure BullMQ's worker."""
-    command = ["node", str(BULLMQ / "worker.js"), *map(str, (port, slots, jobs, WARM_UP))]
+    command = ["node", str(BULLMQ / "worker.js"), *map(str, (port, slots, jobs, WARM_UP, work_ms))]
     with started(command, environment()) as measured:
         expect(measured, "ready")
         push_bullmq(port, jobs, WARM_UP)
@@ -140,12 +145,20 @@ def check(system: str, tally: dict[str, float], jobs: int) -> None:
         raise RuntimeError(f"{system}: of {jobs} jobs {tally['distinct']} ran, one of them {tally['most']} times")
 
 
-Contestant = Callable[["redis.Redis", int, int, int], Run]
-"""Measures one run on the Redis of that client and port, with so many slots and jobs; it may take fewer jobs."""
+Contestant = Callable[["redis.Redis", int, int, int, int], Run]
+"""Measures one run on the Redis of that client and port, with so many slots and jobs, each of which waits for so many
+milliseconds as for something that is far away; it may take fewer jobs."""
 
 
 def measure(
-    client: "redis.Redis", port: int, *, slots: int, jobs: int, rounds: int, contestants: tuple[Contestant, ...]
+    client: "redis.Redis",
+    port: int,
+    *,
+    slots: int,
+    jobs: int,
+    rounds: int,
+    contestants: tuple[Contestant, ...],
+    work_ms: int = 0,
 ) -> list[Run]:
     """Measure in rounds, each beginning with another contestant than the last."""
     runs: list[Run] = []
@@ -153,7 +166,7 @@ def measure(
         turn = number % len(contestants)
         for contestant in (*contestants[turn:], *contestants[:turn]):
             client.flushall()
-            run = contestant(client, port, slots, jobs)
+            run = contestant(client, port, slots, jobs, work_ms)
             print(f"  round {number + 1}, {slots} slots: {run.system} {run.rate:,.0f} jobs/s", flush=True)
             runs.append(run)
     return runs

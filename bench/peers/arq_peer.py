@@ -20,13 +20,13 @@ import uvloop
 from arq import create_pool
 from arq.connections import RedisSettings
 from arq.worker import Worker
-from orders import SLOTS, URL, Job, obey, tally
+from orders import SLOTS, URL, Job, obey, tally, work_on
 
 REDIS = RedisSettings.from_dsn(URL)
 
 
-async def noop(_context: dict[str, Any], n: int, text: str) -> None:  # noqa: ARG001
-    tally().ran(n)
+async def noop(_context: dict[str, Any], n: int, text: str) -> None:
+    await work_on(n, text)
 
 
 async def startup(_context: dict[str, Any]) -> None:

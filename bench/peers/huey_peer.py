@@ -14,14 +14,14 @@ import logging
 from collections.abc import Iterable
 
 from huey import RedisHuey
-from orders import POOL_URL, SLOTS, Job, obey, tally
+from orders import POOL_URL, SLOTS, Job, obey, tally, work_in_thread
 
 huey = RedisHuey("noop", url=POOL_URL, results=False)
 
 
 @huey.task(name="noop")
-def noop(n: int, text: str) -> None:  # noqa: ARG001
-    tally().ran(n)
+def noop(n: int, text: str) -> None:
+    work_in_thread(n, text)
 
 
 def work() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 import uvloop
-from orders import POOL_URL, SLOTS, Job, obey, tally
+from orders import POOL_URL, SLOTS, Job, obey, tally, work_on
 from saq import Queue, Worker
 
 
@@ -28,8 +28,8 @@ def queue() -> Any:
     )
 
 
-async def noop(_context: dict[str, Any], *, n: int, text: str) -> None:  # noqa: ARG001
-    tally().ran(n)
+async def noop(_context: dict[str, Any], *, n: int, text: str) -> None:
+    await work_on(n, text)
 
 
 async def startup(context: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ import logging
 from collections.abc import Iterable
 
 import uvloop
-from orders import CONNECTIONS, SLOTS, URL, Job, obey, tally
+from orders import CONNECTIONS, SLOTS, URL, Job, obey, tally, work_on
 from taskiq import TaskiqEvents, TaskiqState
 from taskiq.acks import AcknowledgeType
 from taskiq.api import run_receiver_task
@@ -41,8 +41,8 @@ async def startup(_state: TaskiqState) -> None:
 
 
 @broker.task(task_name="noop")
-async def noop(n: int, text: str) -> None:  # noqa: ARG001
-    tally().ran(n)
+async def noop(n: int, text: str) -> None:
+    await work_on(n, text)
 
 
 def work() -> None:

@@ -23,6 +23,7 @@ from scale_model import (
     Scenario,
     load,
     node_of,
+    partition_names,
     pods_by_littles_law,
     queues_of,
     simulate,
@@ -74,18 +75,47 @@ def test_no_job_is_lost_and_no_node_does_more_than_it_can(
     assert day.busiest <= MOST_BUSY + 1e-9
 
 
-@settings(max_examples=20)
-@given(partitions=st.integers(1, 16), nodes=st.integers(1, 6))
-def test_more_partitions_never_make_a_node_busier(*, partitions: int, nodes: int) -> None:
-    whole = simulate(Scenario(50_000_000, 1, nodes), loads=[1.0] * 100)
-    parted = simulate(Scenario(50_000_000, partitions, nodes), loads=[1.0] * 100)
-    # By no more than the noise of what arrives; a lone partition meets those who lay on its node before.
-    mine = [queue.share for queue in whole.queues]
-    assert parted.busiest <= max(whole.busiest, _all_on_one(mine)) * 1.1
+def loads_of(scenario: Scenario) -> list[float]:
+    """Give the part of all jobs that each node has."""
+    loads = [0.0] * scenario.nodes
+    for queue in queues_of(scenario):
+        loads[queue.node] += queue.share
+    return loads
 
 
-def _all_on_one(shares: list[float]) -> float:
-    return sum(shares) * 50_000_000 / DAY * JOB_US / 1e6
+@given(partitions=st.integers(1, 12), times=st.integers(2, 4), nodes=st.integers(1, 8))
+def test_partitions_in_parts_with_chosen_names_never_make_a_node_busier(
+    *, partitions: int, times: int, nodes: int
+) -> None:
+    few = max(loads_of(Scenario(1, partitions, nodes, chosen=True)))
+    many = max(loads_of(Scenario(1, partitions * times, nodes, chosen=True)))
+    assert many <= few + 1e-9
+
+
+@given(partitions=st.integers(1, 12), nodes=st.integers(1, 8))
+def test_chosen_names_do_as_well_as_numbers_at_least(*, partitions: int, nodes: int) -> None:
+    chosen = max(loads_of(Scenario(1, partitions, nodes, chosen=True)))
+    assert chosen <= max(loads_of(Scenario(1, partitions, nodes))) + 1e-9
+
+
+@given(partitions=st.integers(1, 12), nodes=st.integers(1, 8))
+def test_no_two_partitions_have_one_name(*, partitions: int, nodes: int) -> None:
+    assert len(set(partition_names(HOT, partitions, nodes))) == partitions
+
+
+def test_numbered_partitions_can_make_a_node_busier() -> None:
+    assert max(loads_of(Scenario(1, 2, nodes=3))) > max(loads_of(Scenario(1, 1, nodes=3)))
+
+
+@pytest.mark.parametrize("nodes", [1, 3, 6])
+def test_a_node_is_as_busy_as_its_queues_make_it(nodes: int) -> None:
+    scenario = Scenario(100_000_000, 8, nodes)
+    # Every queue begins what arrives: the busiest step is that of the busiest node, but for the noise and the start.
+    queues = queues_of(scenario)
+    for queue in queues:
+        queue.pool.ready = queue.pool.wanted = queue.pool.most
+    day = simulate(scenario, queues, [1.0] * 12)
+    assert day.busiest == pytest.approx(max(loads_of(scenario)) * scenario.jobs / DAY * JOB_US / 1e6, rel=0.1)
 
 
 def test_partitions_share_what_the_whole_queue_had() -> None:
