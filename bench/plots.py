@@ -25,15 +25,16 @@ SCHEMES = {
 _STYLE = {"svg.fonttype": "none", "svg.hashsalt": "edworkers", "font.family": "sans-serif", "font.size": 11}
 
 
-def bars(rates: Mapping[str, float]) -> Draw:
-    """Give what draws jobs a second, the fastest on top."""
-    names = sorted(rates, key=lambda name: rates[name])
+def bars(found: Mapping[str, float], label: str, *, least: bool = False) -> Draw:
+    """Give what draws a number of each system, the best on top: the most or, if so it is, the least."""
+    names = sorted(found, key=lambda name: found[name], reverse=least)
+    digits = 1 if least else 0
 
     def draw(axes: Any, scheme: Mapping[str, str]) -> None:
         colours = [scheme["ours"] if name == "edworkers" else scheme["theirs"] for name in names]
-        drawn = axes.barh(names, [rates[name] for name in names], color=colours, height=0.7)
-        axes.bar_label(drawn, [f" {rates[name]:,.0f}" for name in names], color=scheme["text"])
-        axes.set_xlabel("no-op jobs a second, one process, 50 slots")
+        drawn = axes.barh(names, [found[name] for name in names], color=colours, height=0.7)
+        axes.bar_label(drawn, [f" {found[name]:,.{digits}f}" for name in names], color=scheme["text"])
+        axes.set_xlabel(label)
         axes.margins(x=0.15)
         axes.grid(axis="y", visible=False)
 
@@ -78,6 +79,12 @@ def write(folder: Path, name: str, draw: Draw) -> None:
             plt.close(figure)
 
 
+RATES = (
+    ("throughput", "bench-throughput", "no-op jobs a second, one process, 50 slots"),
+    ("distance", "bench-distance", "no-op jobs a second, 50 slots, Redis a millisecond away"),
+    ("io", "bench-io", "jobs a second that wait 10 ms each, 100 slots"),
+)
+SLOTS_OF = {"io": 100}
 CURVES = (
     ("beside waiting jobs", "pending", "jobs waiting"),
     ("beside running jobs", "in_flight", "jobs in the hands of other runners"),
@@ -88,9 +95,14 @@ CURVES = (
 def main(results: Path, folder: Path) -> None:
     """Draw everything."""
     found = json.loads(results.read_text(encoding="utf-8"))
-    rates = {row["system"]: row["jobs/s"] for row in found.get("throughput", []) if row["slots"] == SLOTS}
-    if rates:
-        write(folder, "bench-throughput", bars(rates))
+    for title, name, label in RATES:
+        rates = {
+            row["system"]: row["jobs/s"] for row in found.get(title, []) if row["slots"] == SLOTS_OF.get(title, SLOTS)
+        }
+        if rates:
+            write(folder, name, bars(rates, label))
+    if waits := {row["system"]: row["idle_p99_us"] / 1000 for row in found.get("pace", [])}:
+        write(folder, "bench-pace", bars(waits, "ms from push to start, 99 of 100 below, 20 jobs a second", least=True))
     for title, along, label in CURVES:
         if title in found:
             write(folder, f"bench-{along.replace('_', '-')}", curve(found[title], along, label))

@@ -180,11 +180,10 @@ def rates(results: dict[str, Any], slots: int) -> dict[str, int]:
     return {row["system"].lower(): row["jobs/s"] for row in results.get("throughput", []) if row["slots"] == slots}
 
 
-def write(results: dict[str, Any], main_slots: int) -> Path:
-    """Write everything as JSON, and jobs a second with so many slots as a summary; returns where everything is."""
+def write(results: dict[str, Any], main_slots: int) -> None:
+    """Write everything as JSON, and jobs a second with so many slots as a summary."""
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if told := rates(results, main_slots):
         summary = {"machine": results["machine"], "slots": main_slots, "throughput": told}
         SUMMARY.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    return RESULTS

@@ -26,7 +26,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import contestants
@@ -62,10 +62,10 @@ def main() -> None:
     with _redis() as server:
         client = redis.Redis.from_url(server.url)
         version: Any = client.info("server")
-        results = {"machine": report.machine(version["redis_version"], versions)}
-        results |= Run(options, client, server.port, names).all()
+        machine = {"machine": report.machine(version["redis_version"], versions)}
+        results = Run(options, client, server.port, names, machine).all()
     report.show(results)
-    print(f"written to {report.write(results, MAIN_SLOTS)}")
+    print(f"written to {report.RESULTS}")
     if options.draw:
         _draw()
 
@@ -119,14 +119,16 @@ class Run:
     port: int
     beside: tuple[str, ...]
     """The names of the others."""
-    results: dict[str, Any] = field(default_factory=dict[str, Any])
+    results: dict[str, Any]
+    """What was measured by now, by title."""
 
     def all(self) -> dict[str, Any]:
-        """Measure each part in turn."""
+        """Measure each part in turn, and write down what was measured by then, should a later one fail."""
         for part in PARTS:
             if part in self.options.only:
                 print(f"  {part}", flush=True)
                 self.results.update(getattr(self, part)())
+                report.write(self.results, MAIN_SLOTS)
         return self.results
 
     def throughput(self) -> dict[str, Any]:
