@@ -17,7 +17,8 @@ curves      the same jobs with much that waits, much that runs, and more runners
 keeper      what one keeper costs with 1, 10 and 100 queues
 
 Nothing else should run meanwhile: Redis, the runner and the one who measures share the processors. The results go to
-bench/results/latest.json, and what was measured of throughput to summary.json. `--draw` draws them into docs/images.
+bench/results/latest.json, and what was measured of throughput to summary.json. `--draw` writes them as pictures and
+tables into docs/images and docs/reference/benchmark.md.
 """
 
 import argparse
@@ -78,6 +79,8 @@ def _draw() -> None:
         sys.exit("nothing was drawn")
     words = (str(HERE / "plots.py"), str(report.RESULTS), str(top / "docs" / "images"))
     subprocess.run((str(folder / "bin" / "python"), *words), check=True)
+    page = top / "docs" / "reference" / "benchmark.md"
+    subprocess.run((sys.executable, str(HERE / "tables.py"), str(report.RESULTS), str(page)), check=True)
 
 
 def _options() -> argparse.Namespace:
@@ -95,7 +98,7 @@ def _options() -> argparse.Namespace:
         "--peers", nargs="+", choices=beside, default=beside, metavar="NAME", help=f"beside it: {', '.join(beside)}"
     )
     parser.add_argument("--alone", action="store_true", help="leave all others out")
-    parser.add_argument("--draw", action="store_true", help="draw what was measured into docs/images")
+    parser.add_argument("--draw", action="store_true", help="write what was measured into docs/")
     options = parser.parse_args()
     if "pace" in options.only and not ("throughput" in options.only and MAIN_SLOTS in options.slots):
         if options.only is not PARTS:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edworkers.core.limits import Period, limiters_of_queue, period_at, periods
-from edworkers.core.settings import Window
+from edworkers.core.limits import Period, begins_at_claim, limiters_of_queue, period_at, periods
+from edworkers.core.settings import Groups, PoolSpec, Window
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -173,3 +173,22 @@ def test_only_limits_of_the_whole_queue_are_told_of_it() -> None:
     each = Window(name="each", limit=2, window="day", per="group")
     told = limiters_of_queue("ai", [day, each])
     assert [limited.windows for limited in told] == [(day,)]
+
+
+DAILY = Window(name="day", limit=5, window="day")
+
+
+@pytest.mark.parametrize(
+    ("limits", "groups", "begins"),
+    [
+        ((), None, True),
+        ((DAILY,), None, True),
+        ((DAILY, Window(name="cost", limit=9, window="day", counts="tokens")), None, False),
+        ((Window(name="each", limit=2, window="day", per="group"),), Groups(), False),
+        ((), Groups(), False),
+    ],
+)
+def test_jobs_begin_at_their_claim_where_nothing_is_asked_about_each(
+    limits: tuple[Window, ...], groups: Groups | None, *, begins: bool
+) -> None:
+    assert begins_at_claim(PoolSpec(queue="email", handlers="handlers", limits=limits, groups=groups)) == begins
