@@ -1,13 +1,14 @@
 """Whether what a job costs grows with the length of a list: with much that waits, much that runs, many runners.
 
-Each row is one run of no-op jobs by real runners, 50 slots each: jobs a second, and Redis' calls and time a job.
+Each row is the median of a few runs of no-op jobs by real runners, 50 slots each: jobs a second, and Redis' calls and
+time a job. The runs of a curve take turns, so that what else the machine does comes to each of its rows.
 The latency is that of an urgent job, from push to start, while a runner with 10 slots is kept busy by so many others.
 """
 
 import statistics
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -28,6 +29,7 @@ _CHUNK = 1000
 _STAMP = QueueKeys("stamp")
 _LEASE_MS = 600_000
 _REST_SECONDS = 0.005
+ROUNDS = 3
 _UNCOUNTED = 10
 """Samples at first, while the runner starts."""
 
@@ -118,11 +120,20 @@ class Bench:
             over.set()
             feeding.join()
 
+    def _curve(self, name: str, counts: Sequence[int]) -> list[dict[str, Any]]:
+        """Measure each in turn, and again."""
+        runs = [[self.throughput(**{name: count}) for count in counts] for _ in range(ROUNDS)]
+        return [{name: count, **_medians(found)} for count, found in zip(counts, zip(*runs, strict=True), strict=True)]
+
     def all(self) -> dict[str, list[dict[str, Any]]]:
         """Measure everything: a table for each curve."""
         return {
-            "beside waiting jobs": [{"pending": count, **self.throughput(pending=count)} for count in PENDING],
-            "beside running jobs": [{"in_flight": count, **self.throughput(in_flight=count)} for count in IN_FLIGHT],
-            "runners": [{"processes": count, **self.throughput(processes=count)} for count in PROCESSES],
+            "beside waiting jobs": self._curve("pending", PENDING),
+            "beside running jobs": self._curve("in_flight", IN_FLIGHT),
+            "runners": self._curve("processes", PROCESSES),
             "urgent jobs": [{"pending": count, **self.latency(count)} for count in PENDING],
         }
+
+
+def _medians(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {name: statistics.median(row[name] for row in rows) for name in rows[0]}

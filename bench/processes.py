@@ -95,8 +95,12 @@ def started(command: Sequence[str], env: Mapping[str, str], logs: IO[bytes] | No
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Give this process's environment without what would set up edworkers or Redis otherwise."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("EDWORKERS_", "REDIS_", "PM2_"))}
+    """Give this process's environment without what would set up edworkers or Redis otherwise.
+
+    Bytecode is kept, as in the images: without it every start would compile what isn't installed by pip.
+    """
+    left_out = ("EDWORKERS_", "REDIS_", "PM2_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return {**kept, "PYTHONPATH": f"{HERE}{os.pathsep}{HERE / 'peers'}", "EDWORKERS_LOG_LEVEL": "warning", **more}
 
 

@@ -22,9 +22,11 @@ _HEAD = """\
 
 <!-- Written by `python bench/run.py --draw`: change bench/tables.py, or measure anew. -->
 
-What `make bench` measured on {cores} cores of {cpu}, {system}, on {time}, with Python {python}, Redis {redis} and
+What `make bench` measured on {time}:
 
-{versions}.
+- machine: {cores} cores, {cpu}, {system}
+- Python {python}, Redis {redis}
+- beside it: {versions}
 
 [How fast it is](../benchmarks.md) says what is measured how, and what follows from it. How each system is set stands at
 the head of its file in `bench/peers`, and of BullMQ in `bench/bullmq/worker.js`. Rates are medians of the rounds; a
@@ -77,7 +79,7 @@ def markdown(results: Mapping[str, Any]) -> str:
 def _head(machine: Row) -> str:
     others = {name: version for name, version in machine.items() if name not in _MACHINE}
     versions = ", ".join(f"{_NAMES.get(name, name)} {version}" for name, version in others.items())
-    return _HEAD.format(**{**machine, "time": machine["time"][:10]}, versions=versions or "nothing beside it")
+    return _HEAD.format(**{**machine, "time": machine["time"][:10]}, versions=versions or "nothing")
 
 
 def _throughput(rows: Sequence[Row]) -> str:
@@ -85,7 +87,7 @@ def _throughput(rows: Sequence[Row]) -> str:
     rates = {(row["system"], row["slots"]): f"{row['jobs/s']:,}" for row in rows}
 
     def column(slots: int) -> Column:
-        return f"{slots} slots, jobs/s", lambda row: rates.get((row["system"], slots), "")
+        return f"jobs/s: {slots} slot{'s' * (slots > 1)}", lambda row: rates.get((row["system"], slots), "")
 
     columns = (_system, *(column(slots) for slots in sorted({slots for _, slots in rates})), *_costs)
     mains = [row for row in rows if row["slots"] == rows[0]["slots"]]

@@ -31,7 +31,7 @@ def test_what_was_not_measured_has_no_table() -> None:
 
 def test_the_machine_and_the_versions_are_told() -> None:
     text = page()
-    for words in ("2 cores of a processor", "on 2026-12-01", "Python 3.11.7", "Redis 7.0.15", "RQ 2.1, huey 3.2."):
+    for words in ("2 cores, a processor", "on 2026-12-01", "Python 3.11.7", "Redis 7.0.15", "RQ 2.1, huey 3.2"):
         assert words in text
     assert "load" not in text.split("##")[0]
 
