@@ -6,6 +6,8 @@ import signal
 import sys
 from typing import Any
 
+from edworkers.cli.loading import begin_loading
+
 _UNUSED = {"structlog": ("rich", "greenlet"), "redis.asyncio": ("opentelemetry", "rich")}
 """What libraries load wherever it is installed, only to have it should somebody ask."""
 
@@ -45,6 +47,7 @@ def load_lean() -> None:
 def main() -> None:
     """Run the command line; errors of edworkers' own are told in plain words, on stderr."""
     end_when_told_to_stop(os.getpid())
+    begin_loading()
     load_lean()
     from edworkers.cli.report import run
 

@@ -14,6 +14,7 @@ import uvloop
 from edworkers import compose, pools
 from edworkers.adapters.postgres.settings import ledger_faults
 from edworkers.adapters.tracing.settings import find_faults as tracing_faults
+from edworkers.cli.loading import end_loading
 from edworkers.cli.logs import log_faults
 from edworkers.core.errors import SettingsError
 from edworkers.core.settings import PoolSpec
@@ -33,9 +34,14 @@ def run_one(pool: pools.Pool, env: Mapping[str, str], options: compose.RunOption
 async def _run_one(pool: pools.Pool, env: Mapping[str, str], options: compose.RunOptions) -> Exit:
     stopping = Stopping(options.patience)
     code = Exit.FAILED
+
+    def ready(stop: Callable[[], None]) -> None:
+        end_loading()
+        stopping.call(stop)
+
     try:
         async with compose.open_pipe(env) as client:
-            code = await compose.RunningPool(pool, env, client, options).run(stopping.call)
+            code = await compose.RunningPool(pool, env, client, options).run(ready)
     except asyncio.CancelledError:
         log.error("runner.gave_up", reason="stopped while Redis didn't answer; jobs go back when their leases end")
         code = Exit.DONE
@@ -62,6 +68,7 @@ def run_keeper(specs: Callable[[], Sequence[PoolSpec]], env: Mapping[str, str], 
 
     async def keep() -> int:
         Stopping(Patience())
+        end_loading()
         with suppress(asyncio.CancelledError):
             await compose.run_keeper(specs, env, options)
         return 0

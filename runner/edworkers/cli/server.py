@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from edworkers import compose, pools
 from edworkers.adapters.metrics.exposition import Exposition
 from edworkers.adapters.metrics.of_server import HttpCollector
+from edworkers.cli.loading import end_loading
 from edworkers.cli.server_platform import open_platform
 from edworkers.cli.server_queues import Plan, PlanFile, PlannedQueue, read_plan
 from edworkers.cli.show import print_json, say
@@ -82,6 +83,7 @@ async def _serve(plan: Plan, env: Mapping[str, str], settings: ServerSettings, l
             address = _address(listener)
             log.info("server.started", address=address, people_by=settings.auth)
             tracing = compose.open_tracing(env, compose.new_name(), {})
+            end_loading()
             await Server(app).serve([listener])
             if tracing is not None:
                 await tracing.close()
