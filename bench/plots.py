@@ -35,6 +35,7 @@ def bars(found: Mapping[str, float], label: str, *, least: bool = False) -> Draw
         drawn = axes.barh(names, [found[name] for name in names], color=colours, height=0.7)
         axes.bar_label(drawn, [f" {found[name]:,.{digits}f}" for name in names], color=scheme["text"])
         axes.set_xlabel(label)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.margins(x=0.15)
         axes.grid(axis="y", visible=False)
 
@@ -49,6 +50,7 @@ def curve(rows: Sequence[Mapping[str, float]], along: str, label: str) -> Draw:
         axes.plot(places, [row["jobs/s"] for row in rows], color=scheme["ours"], marker="o")
         axes.set_ylabel("jobs a second", color=scheme["ours"])
         axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.set_xlabel(label)
         second = axes.twinx()
         second.plot(places, [row["redis_us"] for row in rows], color=scheme["second"], marker="s", linestyle="--")
