@@ -1,15 +1,20 @@
 """What tests of every kind share: how Hypothesis tries examples, and a Redis of the test run's own."""
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import AsyncGenerator, Generator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from edworkers.standins import redis as redis_standin
 from edworkers.standins.redis import RedisServer
+from edworkers.telemetry import log
+
+_LOGGERS = (None, "edworkers", "kopf", "kubernetes", "aiohttp", "asyncio")
 
 pytest_plugins: tuple[str, ...] = ("tests.servers.mailbox", "tests.servers.storage", "tests.servers.postgres")
 
@@ -21,6 +26,23 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("here", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Generator[None]:
+    """Put logging, which is the whole process's, back as it was: a logger that was set up here tells others nothing."""
+    root, before = logging.getLogger(), structlog.get_config() if structlog.is_configured() else None
+    handlers = root.handlers[:]
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+    yield
+    root.handlers[:] = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    if before is None:
+        structlog.reset_defaults()
+    else:
+        structlog.configure(**before)
+    vars(log).pop("bind", None)  # where structlog keeps what the logger was first configured as
 
 
 @pytest.fixture(scope="session")

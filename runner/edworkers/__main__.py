@@ -6,8 +6,6 @@ import signal
 import sys
 from typing import Any
 
-from edworkers.cli.loading import begin_loading
-
 _UNUSED = {"structlog": ("rich", "greenlet"), "redis.asyncio": ("opentelemetry", "rich")}
 """What libraries load wherever it is installed, only to have it should somebody ask."""
 
@@ -47,6 +45,8 @@ def load_lean() -> None:
 def main() -> None:
     """Run the command line; errors of edworkers' own are told in plain words, on stderr."""
     end_when_told_to_stop(os.getpid())
+    from edworkers.cli.loading import begin_loading
+
     begin_loading()
     load_lean()
     from edworkers.cli.report import run

@@ -1,24 +1,11 @@
 """What `edworkers run` says of settings with which it can't start."""
 
 import json
-import logging
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from edworkers.cli.report import run
-
-
-@pytest.fixture(autouse=True)
-def _logs_as_before() -> Generator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)

@@ -2,25 +2,11 @@
 
 import json
 import logging
-from collections.abc import Generator
 
 import pytest
 import structlog
 
 from edworkers_operator.logs import log_as
-
-
-@pytest.fixture(autouse=True)
-def _logs_as_before() -> Generator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in ("kopf", "kubernetes", "aiohttp", "asyncio")}
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, least in levels.items():
-        logging.getLogger(name).setLevel(least)
-    structlog.reset_defaults()
 
 
 def test_a_library_s_line_looks_like_ours(capsys: pytest.CaptureFixture[str]) -> None:

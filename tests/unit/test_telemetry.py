@@ -2,12 +2,10 @@
 
 import json
 import logging
-from collections.abc import Generator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import structlog
 
 from edworkers import telemetry
 from edworkers.core.verdict import Ack, Bury, Cancel, Defer, Duplicate, Release, Retry, Verdict
@@ -15,20 +13,6 @@ from edworkers.pipeline.settle import VERBS
 from edworkers.telemetry import configure, log, tell_settled
 
 ERROR = {"kind": "Boom", "message": "no luck", "attempt": 2}
-
-
-@pytest.fixture(autouse=True)
-def _as_it_was() -> Generator[None]:
-    """Put logging, which is the whole process's, back as it was."""
-    root, own = logging.getLogger(), logging.getLogger("edworkers")
-    handlers, levels, before = root.handlers[:], (root.level, own.level), structlog.get_config()
-    vars(log).pop("bind", None)  # where structlog keeps what the logger was first configured as
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    own.setLevel(levels[1])
-    structlog.configure(**before)
-    vars(log).pop("bind", None)
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

@@ -329,7 +329,7 @@ class Runner:
         self.stats.claimed += len(read)
         self._lifeline.hold({claimed.receipt: claimed.id for claimed in read})
         affordable = read if self._budget is None else await self._afford(self._budget, read)
-        begun = {delivery.receipt for delivery in cycle.deliveries if delivery.is_begun} if is_fresh else frozenset()
+        begun = {delivery.receipt for delivery in cycle.deliveries if delivery.is_begun and is_fresh}
         for claimed in affordable:
             if claimed.receipt in begun:
                 self._admit(claimed, "start")
