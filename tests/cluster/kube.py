@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 LOOK_SECONDS = 0.25
-COMMAND_SECONDS = 180
+COMMAND_SECONDS = 660
 
 
 class CommandFailedError(Exception):
@@ -83,8 +83,9 @@ class Kube:
                 return dict(condition)
         return {}
 
-    def until_ready(self, *pools: str) -> None:
-        self.run("wait", "--for=condition=Ready", *(f"workerpool/{pool}" for pool in pools), "--timeout=100s")
+    def until_ready(self, *pools: str, seconds: int = 100) -> None:
+        named = (f"workerpool/{pool}" for pool in pools)
+        self.run("wait", "--for=condition=Ready", *named, f"--timeout={seconds}s")
 
 
 def signal_process(variable: str, number: signal.Signals) -> bool:

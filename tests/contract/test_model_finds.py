@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pytest
 from hypothesis import Phase
+from hypothesis.errors import FlakyFailure
 from tests.contract.model.play import play_on
 
 from edworkers.adapters.redis import calls
@@ -94,7 +95,8 @@ def test_the_model_finds_that(name: str, redis_url: str, monkeypatch: pytest.Mon
     wrong = right.replace(fault.right, fault.wrong)
     broken = Script(wrong, hashlib.sha1(wrong.encode(), usedforsecurity=False).hexdigest())
     monkeypatch.setattr(calls, "script", lambda wanted: broken if wanted == fault.script else script(wanted))
-    with pytest.raises(AssertionError):
+    # By an assertion, by an answer that can't be read, or by one that came out otherwise when it was played again.
+    with pytest.raises((AssertionError, ValueError, FlakyFailure)):
         play_on(
             redis_url,
             monkeypatch,

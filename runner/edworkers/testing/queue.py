@@ -95,7 +95,8 @@ class MemoryQueue:
         deliveries: list[Delivery] = []
         if self._max_inflight is not None:
             want = min(want, self._max_inflight - len(store.inflight))
-        store.fair.open_shut(store.clock.now(), self._bounds)
+        if self._is_fair or len(store.fair):
+            store.fair.open_shut(store.clock.now(), self._bounds)
         while len(deliveries) < want and (taken := store.fair.take(self._bounds)):
             group, raw = taken
             receipt = f"{token}.{len(deliveries) + 1}"

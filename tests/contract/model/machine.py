@@ -338,8 +338,16 @@ class QueueMachine(RuleBasedStateMachine):
             case _:
                 return self._end(held, verb, delay_ms, down)
 
-    def _end(self, held: Held, verb: str, delay_ms: int, down: bool | None) -> Settlement:  # noqa: FBT001
-        more: dict[str, Any] = {"seconds": 0.25, "logs": LOGS[delay_ms > 0]}
+    def _end(
+        self,
+        held: Held,
+        verb: str,
+        delay_ms: int,
+        down: bool | None,  # noqa: FBT001
+        *,
+        logs: bool = False,
+    ) -> Settlement:
+        more: dict[str, Any] = {"seconds": 0.25, "logs": LOGS[logs or delay_ms > 0]}
         if verb in {"ack", "retry", "bury"}:
             more["service_down"] = False if verb == "ack" else down
         if verb == "ack" and held.id in {"a", "b"}:
@@ -356,18 +364,41 @@ class QueueMachine(RuleBasedStateMachine):
             more |= {"delay_ms": delay_ms, "gate_ms": gate_ms, "attempts": held.job.attempts + (verb == "retry")}
         return _settle(held, verb, **more)
 
-    @rule(job_id=ids, group=groups, verbs=st.lists(st.sampled_from(FAILURES), min_size=1, max_size=3), down=downs)
-    def take_to_its_end(self, job_id: str, group: str, verbs: list[str], down: bool | None) -> None:  # noqa: FBT001
+    @rule(
+        job_id=ids,
+        group=groups,
+        verbs=st.lists(st.sampled_from(FAILURES), min_size=1, max_size=3),
+        down=downs,
+        logs=flips,
+    )
+    def take_to_its_end(self, job_id: str, group: str, verbs: list[str], down: bool | None, logs: bool) -> None:  # noqa: FBT001
         """Push a job, and let its attempts end one after the other, as far as it comes to be claimed."""
         self.push([(job_id, group)], urgent=False)
         pushed = self.model.jobs[-1]
         for verb in verbs:
             self.everyone_agrees()
+            self._keep(10, "promote", 0, lost_reply=False)  # what is tried again at once is due
+            self.everyone_agrees()
             self.play_sort(0, len(self.model.pending) + len(self.model.arrived))
             self.claim(0, 4, lost_reply=False, begin=True)
             for held in [*self.model.held.values()]:
                 if held.job is pushed and held.phase is Phase.STARTED:
-                    self.cycle(0, [self._end(held, verb, 0, down)])
+                    self.cycle(0, [self._end(held, verb, 0, down, logs=logs)])
+
+    @rule(named=st.lists(pushes, min_size=2, max_size=4), down=downs, at_most=few)
+    def bury_and_forget(self, named: list[tuple[str, str]], down: bool | None, at_most: int) -> None:  # noqa: FBT001
+        """Push jobs and bury what can be begun; forget a few of all dead when their time has passed."""
+        self.push(named, urgent=False)
+        self.play_sort(0, len(self.model.pending) + len(self.model.arrived))
+        self.everyone_agrees()
+        self.claim(0, 4, lost_reply=False, begin=True)
+        for held in [*self.model.held.values()]:
+            if held.phase is Phase.STARTED:
+                self.cycle(0, [self._end(held, "bury", 0, down)])
+        self.everyone_agrees()
+        if self.model.dead:
+            self.let_pass(RETENTION.dead_seconds * 1000)
+            self._keep(at_most, "trim", 1, lost_reply=False)
 
     @precondition(lambda self: self.model.setting.circuit)
     @rule(group=groups.filter(bool), ends=st.lists(st.sampled_from(FAILURES), min_size=1, max_size=3))
