@@ -3,7 +3,7 @@
 Not all of them can be paused, so here all jobs are pushed before the worker starts: at the head of the queue those that
 it warms up with, behind them those that are measured. The time runs from the first completion to the last, that is
 from when a job's function has run, before the system notes that in Redis. Every run checks that each job ran exactly
-once and that none is left over. Each takes so many jobs as a short trial run says will last some ten seconds, and at
+once and that none is left over. Each takes so many jobs as a short trial run says will last some six seconds, and at
 most those asked for.
 
 What is set in each, and what becomes of a job whose worker is killed, is told in bench/peers/<name>_peer.py.

@@ -49,12 +49,14 @@ def curve(rows: Sequence[Mapping[str, float]], along: str, label: str) -> Draw:
         places = [f"{row[along]:,}" for row in rows]
         axes.plot(places, [row["jobs/s"] for row in rows], color=scheme["ours"], marker="o")
         axes.set_ylabel("jobs a second", color=scheme["ours"])
+        axes.margins(y=0.1)
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.set_xlabel(label)
         second = axes.twinx()
         second.plot(places, [row["redis_us"] for row in rows], color=scheme["second"], marker="s", linestyle="--")
         second.set_ylabel("µs in Redis a job", color=scheme["second"])
+        second.margins(y=0.1)
         second.set_ylim(bottom=0)
         _tint(second, scheme)
 

@@ -23,6 +23,7 @@ tables into docs/images and docs/reference/benchmark.md.
 
 import argparse
 import asyncio
+import signal
 import subprocess
 import sys
 from collections.abc import Generator
@@ -55,9 +56,15 @@ IO_SLOTS = 100
 IO_MS = 10
 
 
+def _end(_number: int, _frame: object) -> None:
+    """End as by Ctrl-C, so that all that was started is stopped."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Measure what was asked for."""
     options = _options()
+    signal.signal(signal.SIGTERM, _end)
     names = tuple(options.peers) if not options.alone and set(BESIDE) & set(options.only) else ()
     versions = contestants.install(names)
     with _redis() as server:
@@ -100,11 +107,24 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--alone", action="store_true", help="leave all others out")
     parser.add_argument("--draw", action="store_true", help="write what was measured into docs/")
     options = parser.parse_args()
+    _check(parser, options)
+    return options
+
+
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End the program where these options make no run; leave out what they make impossible."""
+    if options.samples < 2:
+        parser.error("--samples: 2 at least, or there is no 99th of 100")
+    options.peers = list(dict.fromkeys(options.peers))
+    whole = (PARTS, contestants.NAMES, False)
+    if options.draw and (tuple(options.only), tuple(options.peers), options.alone) != whole:
+        parser.error(
+            "--draw writes the whole page anew: measure all parts and systems, without --only, --peers and --alone"
+        )
     if "pace" in options.only and not ("throughput" in options.only and MAIN_SLOTS in options.slots):
         if options.only is not PARTS:
             parser.error(f"pace goes by what throughput tells of {MAIN_SLOTS} slots: add it to --only, and to --slots")
         options.only = tuple(part for part in PARTS if part != "pace")
-    return options
 
 
 def _count(text: str) -> int:

@@ -72,6 +72,7 @@ class Section:
 def markdown(results: Mapping[str, Any]) -> str:
     """Give the page for what a run has measured."""
     found = {part: rows if isinstance(rows, list) else [rows] for part, rows in results.items()}
+    found["distance"] = [{**row, **results["distance_of"]} for row in found.get("distance", ())]
     rest = (section.text(found.get(section.part, ())) for section in SECTIONS)
     return "".join((_head(results["machine"]), _throughput(found.get("throughput", ())), *rest))
 
@@ -169,7 +170,11 @@ SECTIONS = (
     Section("enqueue", "Enqueueing, by one process", (_system, *_pushed), "single/s"),
     Section("pace", "From push to start", (_system, *_paced), "idle_p99_us", least=True, picture="bench-pace"),
     Section(
-        "distance", "Redis a millisecond away, 50 slots", (_system, _rate, _ratio), "jobs/s", picture="bench-distance"
+        "distance",
+        "Redis a millisecond away, 50 slots",
+        (_system, _rate, _ratio, _decimals("a PING takes, ms", "ping_ms", 1)),
+        "jobs/s",
+        picture="bench-distance",
     ),
     Section("io", "Jobs that wait for 10 ms, 100 slots", (_system, _rate, _ratio), "jobs/s", picture="bench-io"),
     Section("latency", "From push to start while idle, beside a bare BLMOVE in Python", (_system, *_waits)),

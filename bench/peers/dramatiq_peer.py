@@ -6,9 +6,10 @@ Options of `dramatiq --help`:
 --threads       the slots
 --skip-logging  leaves logging as it is, which is off below warnings
 
-As by default, twice as many jobs as threads are fetched ahead, and no results are stored. A job survives SIGKILL of its
-worker: Dramatiq acknowledges it after it has run, and by the source of its broker what a worker held goes back to the
-queue when no heartbeat of that worker has come for a minute. There is no push by bulk.
+and, by its environment, dramatiq_queue_prefetch=1000: so many jobs are fetched ahead, rather than twice as many as
+there are threads. As by default no results are stored. A job survives SIGKILL of its worker: Dramatiq acknowledges it
+after it has run, and by the source of its broker what a worker held goes back to the queue when no heartbeat of that
+worker has come for a minute. There is no push by bulk.
 """
 
 import os
@@ -39,7 +40,7 @@ def noop(n: int, text: str) -> None:
 
 def work() -> None:
     words = ("-m", "dramatiq", "dramatiq_peer", "--processes=1", f"--threads={SLOTS}", "--skip-logging")
-    os.execv(sys.executable, (sys.executable, *words))
+    os.execve(sys.executable, (sys.executable, *words), {**os.environ, "dramatiq_queue_prefetch": "1000"})
 
 
 def push(jobs: Iterable[Job]) -> None:
