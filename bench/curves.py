@@ -124,9 +124,8 @@ class Bench:
         """Measure each in turn, and again."""
         found: dict[int, list[dict[str, Any]]] = {count: [] for count in counts}
         for number in range(ROUNDS):
-            for count in (
-                reversed(counts) if number % 2 else counts
-            ):  # or what comes second would always pay for the first
+            # Forwards and backwards, or what comes second would always pay for the first.
+            for count in counts if number % 2 == 0 else reversed(counts):
                 found[count].append(self.throughput(**{name: count}))
         return [{name: count, **_medians(rows)} for count, rows in found.items()]
 

@@ -8,10 +8,10 @@ task_ignore_result            and no result backend: nobody reads results
 worker_enable_remote_control  off, as is what workers tell each other: gossip, mingle, heartbeats
 
 All that is measured here runs in one process, and the default pool is of processes. Of the others `solo` was the
-fastest in a trial with jobs that do nothing, and `threads` with jobs that wait; greenlets were slower. A job survives
-SIGKILL of its worker: it stays in `unacked`, from where by the source of kombu's Redis transport it goes back to the
-queue when the visibility timeout is over, an hour by default. There is no push by bulk; jobs are pushed over one
-connection.
+fastest in a trial with jobs that do nothing, and greenlets were slower than threads; jobs that wait do so side by side
+only in threads. A job survives SIGKILL of its worker: it stays in `unacked`, from where by the source of kombu's Redis
+transport it goes back to the queue when the visibility timeout is over, an hour by default. There is no push by bulk;
+jobs are pushed over one connection.
 """
 
 import os

@@ -4,7 +4,7 @@ import gc
 
 _USUAL = gc.get_threshold()
 _WHILE_LOADING = 200_000
-"""More objects than loading makes: what is loaded stays, so to look for garbage in it is an eighth of the start."""
+"""More objects than loading makes: what is loaded stays, and to look for garbage in it was a seventh of the start."""
 
 
 def begin_loading() -> None:
